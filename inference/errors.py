@@ -1,0 +1,79 @@
+"""Errors of the `/v1` API beyond those of keys; each says its HTTP status and OpenAI's type and code."""
+
+from accounts.errors import ApiError
+
+
+class InvalidRequest(ApiError):
+    """The request cannot be carried out as it stands."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class UnknownRoute(InvalidRequest):
+    """No such URL."""
+
+    status = 404
+    code = "unknown_url"
+
+
+class MethodNotSupported(InvalidRequest):
+    """The URL exists, with other methods; `headers` carries Allow."""
+
+    status = 405
+    code = "method_not_supported"
+
+
+class BodyTooLarge(InvalidRequest):
+    """More bytes than the operator allows."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedContentType(InvalidRequest):
+    """Not JSON."""
+
+    status = 415
+    code = "unsupported_content_type"
+
+
+class ModelNotFound(InvalidRequest):
+    """No such model, or not for this organization: both look the same from outside."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt leaves no room for an answer."""
+
+    code = "context_length_exceeded"
+
+
+class ServerError(ApiError):
+    """Our own fault."""
+
+    status = 500
+    type = "server_error"
+
+
+class BackendFailed(ServerError):
+    """The engine answered with an error or nonsense, or broke off."""
+
+    status = 502
+    code = "backend_error"
+
+
+class BackendUnavailable(ServerError):
+    """No engine could be reached, or all are full. Safe to try on another deployment: nothing was generated."""
+
+    status = 503
+    code = "server_is_overloaded"
+
+
+class BackendTimeout(ServerError):
+    """The engine did not answer in the model's time."""
+
+    status = 504
+    code = "backend_timeout"

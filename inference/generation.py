@@ -1,0 +1,121 @@
+"""The internal request for text, and the typed events that a backend answers it with.
+
+Every step between `api.schemas` and `wire` speaks these types; neither OpenAI's JSON nor Triton's tensors appear here.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Sampling(Struct, frozen=True):
+    """How tokens are chosen. None: the engine's own default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    logit_bias: dict[int, float] | None = None
+    # vLLM's extra fields.
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    min_tokens: int | None = None
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool | None = None
+    skip_special_tokens: bool | None = None
+    include_stop_str_in_output: bool | None = None
+    bad_words: tuple[str, ...] = ()
+    allowed_token_ids: tuple[int, ...] = ()
+
+
+class Generation(Struct, frozen=True):
+    """One request for text, ready for an engine: the prompt is rendered and counted, limits are settled."""
+
+    request_id: str
+    prompt: str
+    prompt_tokens: int
+    max_tokens: int
+    sampling: Sampling
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    # None: no logprobs; 0: of the chosen token only; k: also of the k likeliest.
+    top_logprobs: int | None = None
+
+
+class TokenLogprob(Struct, frozen=True, gc=False):
+    """A token and its natural-log probability."""
+
+    token: str
+    logprob: float
+
+
+class ChosenToken(Struct, frozen=True):
+    """A generated token's logprob with those of the likeliest alternatives, likeliest first."""
+
+    token: str
+    logprob: float
+    top: tuple[TokenLogprob, ...] = ()
+
+
+class TextDelta(Struct):
+    """More text of choice `index`."""
+
+    index: int
+    text: str
+    logprobs: tuple[ChosenToken, ...] | None = None
+
+
+class Finish(Struct, gc=False):
+    """The end of choice `index`: `stop` or `length`."""
+
+    index: int
+    reason: str
+
+
+class Usage(Struct, gc=False):
+    """Token counts so far, summed over all choices; `source` as `billing.models.TokenSource`.
+
+    A backend sends it whenever its counts changed before the stream's end and at the end; later ones replace earlier.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: str = "reported"
+
+
+Event = TextDelta | Finish | Usage
+EventStream = AsyncIterator[Event]
+
+
+class Target(Struct, frozen=True):
+    """Where a deployment listens; an immutable copy of its row."""
+
+    name: str
+    adapter: str
+    url: str
+    triton_model: str
+    triton_version: str
+    weight: int
+    max_concurrency: int
+    headers: dict[str, str]
+    options: dict[str, object]
+    first_token_timeout: float
+    idle_timeout: float
+
+
+class Backend(Protocol):
+    """An adapter: turns a generation into events.
+
+    `stream` raises `BackendUnavailable` while nothing was generated (another deployment may be tried),
+    `BackendTimeout`, `BackendFailed`, or `InvalidRequest` for what the engine refused. Closing the iterator
+    cancels the engine's work.
+    """
+
+    def stream(self, generation: Generation, target: Target) -> EventStream:
+        """The events of one request; ends after a `Finish` for each choice."""
+        ...

@@ -1,0 +1,140 @@
+"""The catalogue: the models that customers may ask for by name."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import Organization
+
+MODEL_ID = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\Z", "Letters, digits and . _ : / -, beginning with a letter or digit."
+)
+
+
+class ModelClass(models.TextChoices):
+    """The price and scheduling class."""
+
+    PREMIUM = "premium", "Premium"
+    STANDARD = "standard", "Standard"
+
+
+class Lifecycle(models.TextChoices):
+    """Where a model stands between its first day and its last."""
+
+    PREVIEW = "preview", "preview"
+    ACTIVE = "active", "active"
+    DEPRECATED = "deprecated", "deprecated"
+    RETIRED = "retired", "retired"
+
+
+class Visibility(models.TextChoices):
+    """Who may use a model."""
+
+    PUBLIC = "public", "every organization"
+    GRANTED = "granted", "organizations it is granted to"
+
+
+def text_only() -> list[str]:
+    """The modalities of a language model."""
+    return ["text"]
+
+
+def chat_only() -> list[str]:
+    """The capabilities of a chat model without extras."""
+    return ["chat"]
+
+
+class ServedModel(models.Model):
+    """A model that customers call by `model_id`."""
+
+    model_id = models.CharField("id", max_length=200, unique=True, validators=[MODEL_ID], help_text="As customers write it.")
+    model_class = models.CharField("class", max_length=10, choices=ModelClass, default=ModelClass.STANDARD)
+    description = models.TextField(blank=True)
+    hugging_face_repository = models.CharField("Hugging Face repository", max_length=200, blank=True)
+    owned_by = models.CharField("owner", max_length=100, default="hanse", help_text="Shown as owned_by.")
+    input_modalities = models.JSONField(default=text_only, help_text='A list: "text", "image".')
+    output_modalities = models.JSONField(default=text_only, help_text='A list: "text", "image", "embedding".')
+    capabilities = models.JSONField(default=chat_only, help_text='A list: "chat", "logprobs", "tools", …')
+    context_length = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Tokens, prompt and answer.")
+    max_output_tokens = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Most tokens of one answer.")
+    default_output_tokens = models.PositiveIntegerField(
+        validators=[MinValueValidator(1)], help_text="Tokens of an answer whose request names no limit."
+    )
+    lifecycle = models.CharField(max_length=10, choices=Lifecycle, default=Lifecycle.ACTIVE)
+    deprecated_on = models.DateField(null=True, blank=True)
+    retires_on = models.DateField(null=True, blank=True)
+    replacement = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.PUBLIC)
+    granted_to = models.ManyToManyField(Organization, through="ModelGrant", related_name="granted_models", blank=True)
+    published = models.BooleanField(default=False, help_text="Offered to customers; needs a price.")
+    assets = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Folder below MODEL_ASSETS_DIR with tokenizer.json, tokenizer_config.json and chat_template.jinja.",
+    )
+    chat_template = models.TextField(blank=True, help_text="Jinja; empty: the one of the assets.")
+    reasoning_parser = models.CharField(max_length=40, blank=True)
+    tool_parser = models.CharField(max_length=40, blank=True)
+    first_token_timeout = models.PositiveIntegerField(default=120, validators=[MinValueValidator(1)], help_text="Seconds.")
+    idle_timeout = models.PositiveIntegerField(
+        default=60, validators=[MinValueValidator(1)], help_text="Seconds between two tokens."
+    )
+    total_timeout = models.PositiveIntegerField(default=900, validators=[MinValueValidator(1)], help_text="Seconds.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["model_id"]
+        verbose_name = "model"
+
+    def __str__(self) -> str:
+        return self.model_id
+
+    def clean(self) -> None:
+        """Output limits fit the context, and a name leads to one model."""
+        errors: dict[str, Any] = {}
+        if self.max_output_tokens and self.context_length and self.max_output_tokens > self.context_length:
+            errors["max_output_tokens"] = "More than the context length."
+        if self.default_output_tokens and self.max_output_tokens and self.default_output_tokens > self.max_output_tokens:
+            errors["default_output_tokens"] = "More than the most tokens of one answer."
+        if ModelAlias.objects.filter(alias=self.model_id).exists():
+            errors["model_id"] = "This is an alias of another model."
+        if self.replacement_id is not None and self.replacement_id == self.pk:
+            errors["replacement"] = "A model cannot replace itself."
+        if errors:
+            raise ValidationError(errors)
+
+
+class ModelAlias(models.Model):
+    """Another name under which a model answers."""
+
+    model = models.ForeignKey(ServedModel, on_delete=models.CASCADE, related_name="aliases")
+    alias = models.CharField(max_length=200, unique=True, validators=[MODEL_ID])
+
+    class Meta:
+        verbose_name_plural = "model aliases"
+        ordering = ["alias"]
+
+    def __str__(self) -> str:
+        return self.alias
+
+    def clean(self) -> None:
+        """An alias is not another model's id."""
+        if ServedModel.objects.filter(model_id=self.alias).exists():
+            raise ValidationError({"alias": "A model has this id."})
+
+
+class ModelGrant(models.Model):
+    """An organization that may use a model which is not public."""
+
+    model = models.ForeignKey(ServedModel, on_delete=models.CASCADE, related_name="grants")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="model_grants")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "organization"], name="grant_once_per_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.model} for {self.organization}"

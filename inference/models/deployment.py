@@ -1,0 +1,43 @@
+"""Deployments: the engines behind a model."""
+
+from django.core.validators import MinValueValidator, URLValidator
+from django.db import models
+from django.utils import timezone
+
+from inference.models.catalogue import ServedModel
+
+
+class Deployment(models.Model):
+    """One Triton model at one address that answers for a served model."""
+
+    class Adapter(models.TextChoices):
+        TRITON_VLLM = "triton_vllm", "Triton, vLLM backend"
+
+    name = models.SlugField(max_length=63, unique=True)
+    model = models.ForeignKey(ServedModel, on_delete=models.CASCADE, related_name="deployments")
+    adapter = models.CharField(max_length=40, choices=Adapter, default=Adapter.TRITON_VLLM)
+    url = models.CharField(
+        "URL",
+        max_length=500,
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text="Where the engine listens, for example http://10.0.0.5:8000.",
+    )
+    triton_model = models.CharField("Triton model", max_length=200)
+    triton_version = models.CharField("Triton version", max_length=20, blank=True, help_text="Empty: the newest.")
+    weight = models.PositiveIntegerField(default=1, help_text="Share of the requests; 0 drains it.")
+    max_concurrency = models.PositiveIntegerField(
+        default=64, validators=[MinValueValidator(1)], help_text="Requests at once from one web process."
+    )
+    secret_header = models.CharField(
+        max_length=100, blank=True, help_text="Name of the header that carries the engine's secret."
+    )
+    secret_value = models.TextField(blank=True, editable=False, help_text="Encrypted; see inference.backend_secrets.")
+    options = models.JSONField("adapter options", default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["model", "name"]
+
+    def __str__(self) -> str:
+        return self.name
