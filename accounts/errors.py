@@ -41,3 +41,11 @@ class NotPermitted(ApiError):
     status = 403
     type = "permission_error"
     code = "permission_denied"
+
+
+class KeysUnavailable(ApiError):
+    """A key that is not in the cache cannot be checked, since the database does not answer. Worth a retry."""
+
+    status = 503
+    type = "server_error"
+    code = "authentication_unavailable"

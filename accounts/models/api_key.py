@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models.organization import Project
-from accounts.tenancy import ProjectTenantQuerySet
+from accounts.tenancy import ProjectTenantQuerySet, TenantQuerySet
 
 
 class ApiKey(models.Model):
@@ -35,6 +35,14 @@ class ApiKey(models.Model):
         verbose_name = "API key"
         verbose_name_plural = "API keys"
         ordering = ["-created_at"]
+        constraints = [
+            # A script that runs twice, or a form that is sent twice, must not make two keys.
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="api_key_name_unique_in_project",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.public_id})"
@@ -48,13 +56,23 @@ class ApiKey(models.Model):
         return "active"
 
 
+class SecretQuerySet(TenantQuerySet):
+    """Secrets hang on a key."""
+
+    organization_path = "api_key__project__organization"
+
+
 class ApiKeySecret(models.Model):
     """One secret of a key: two of them work side by side while a rotation overlaps."""
 
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="secrets")
-    digest = models.BinaryField(max_length=32, unique=True, help_text="HMAC-SHA256 of the secret with the server's pepper.")
+    digest = models.BinaryField(
+        max_length=32, unique=True, help_text="HMAC-SHA256 of the key with the server's pepper."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="End of the overlap after a rotation.")
+
+    objects: ClassVar = SecretQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

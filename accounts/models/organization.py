@@ -65,7 +65,9 @@ class Project(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organization", "slug"], name="project_slug_unique_in_organization"),
             models.UniqueConstraint(
-                fields=["organization"], condition=models.Q(is_default=True), name="project_one_default_per_organization"
+                fields=["organization"],
+                condition=models.Q(is_default=True),
+                name="project_one_default_per_organization",
             ),
         ]
 
@@ -95,7 +97,9 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ["organization", "user"]
-        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_organization")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_organization")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.organization} ({self.get_role_display()})"

@@ -1,0 +1,96 @@
+"""Reads for pages, commands and the admin."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import ApiKey, AuditEvent, Membership, Organization, Project, User
+
+
+def organizations_of(user: User) -> QuerySet[Organization]:
+    """The organizations that `user` is a member of, by name."""
+    return Organization.objects.filter(memberships__user=user).order_by("name")
+
+
+def organization_of(user: User, slug: str) -> Organization:
+    """The organization `slug`, if `user` is a member; otherwise raises `Organization.DoesNotExist`."""
+    return organizations_of(user).get(slug=slug)
+
+
+def membership_of(user: User, organization: Organization) -> Membership | None:
+    """The place of `user` in `organization`, or None."""
+    found: Membership | None = Membership.objects.for_organization(organization).filter(user=user).first()
+    return found
+
+
+def memberships_of(user: User) -> QuerySet[Membership]:
+    """The places of `user`, with their organizations, by the organizations' names."""
+    found: QuerySet[Membership] = (
+        Membership.objects.filter(user=user).select_related("organization").order_by("organization__name")
+    )
+    return found
+
+
+def members_of(organization: Organization) -> QuerySet[Membership]:
+    """The members of `organization` with their users, by address."""
+    found: QuerySet[Membership] = (
+        Membership.objects.for_organization(organization).select_related("user").order_by("user__email")
+    )
+    return found
+
+
+def projects_of(organization: Organization) -> QuerySet[Project]:
+    """The projects of `organization`, the default one first."""
+    found: QuerySet[Project] = Project.objects.for_organization(organization).order_by("-is_default", "name")
+    return found
+
+
+def default_project_of(organization: Organization) -> Project:
+    """The project that a key belongs to unless another is named. Raises `Project.DoesNotExist`."""
+    found: Project = Project.objects.for_organization(organization).get(is_default=True)
+    return found
+
+
+def keys_of(organization: Organization) -> QuerySet[ApiKey]:
+    """The keys of `organization` with their projects and authors, the newest first."""
+    found: QuerySet[ApiKey] = (
+        ApiKey.objects.for_organization(organization).select_related("project", "created_by").order_by("-created_at")
+    )
+    return found
+
+
+def key_with_name(project: Project, name: str) -> ApiKey | None:
+    """The key of `project` that has this name and is not revoked, or None."""
+    found: ApiKey | None = ApiKey.objects.filter(project=project, name=name, revoked_at__isnull=True).first()
+    return found
+
+
+def events_of(organization: Organization) -> QuerySet[AuditEvent]:
+    """What happened in `organization`, the latest first."""
+    found: QuerySet[AuditEvent] = AuditEvent.objects.for_organization(organization)
+    return found
+
+
+def keys_in_state(keys: QuerySet[ApiKey], state: str, now: datetime | None = None) -> QuerySet[ApiKey]:
+    """Those of `keys` whose `key_state` is `state`, decided by the database."""
+    now = now or timezone.now()
+    revoked = Q(revoked_at__isnull=False)
+    expired = Q(expires_at__lte=now)
+    closed_to = ~Q(project__organization__status=Organization.Status.ACTIVE)
+    conditions: dict[str, Any] = {
+        "revoked": revoked,
+        "expired": ~revoked & expired,
+        "suspended": ~revoked & ~expired & closed_to,
+        "active": ~revoked & ~expired & ~closed_to,
+    }
+    return keys.filter(conditions[state])
+
+
+def key_state(api_key: ApiKey, now: datetime | None = None) -> str:
+    """`active`, `revoked`, `expired`, or `suspended` with its organization, which the key has fetched."""
+    status = api_key.status(now)
+    if status == "active" and not api_key.project.organization.is_active:
+        return "suspended"
+    return status
