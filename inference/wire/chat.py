@@ -1,0 +1,202 @@
+"""Chat completions as they leave us: chunks of a stream, or one body."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from inference.generation import ChosenToken, Finish, TextDelta, TokenLogprob, Usage
+from inference.wire import sse
+
+# No tier is offered beside it; the answer names the tier that served the request, whatever was asked.
+SERVICE_TIER = "default"
+# JSON knows no infinity; OpenAI writes this for what is next to impossible.
+LEAST_LOGPROB = -9999.0
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Choice(Struct, gc=False):
+    """A finished answer."""
+
+    index: int
+    text: str
+    finish_reason: str
+    logprobs: tuple[ChosenToken, ...] = ()
+
+
+class Transcript:
+    """Gathers a stream's events for a client that wants one body."""
+
+    def __init__(self, n: int = 1) -> None:
+        self._texts: list[list[str]] = [[] for _ in range(n)]
+        self._logprobs: list[list[ChosenToken]] = [[] for _ in range(n)]
+        self._reasons: list[str | None] = [None] * n
+
+    def add(self, event: TextDelta | Finish) -> None:
+        """Notes more of a choice; what comes after its end is dropped."""
+        index = event.index
+        if self._reasons[index] is not None:
+            return
+        if isinstance(event, Finish):
+            self._reasons[index] = event.reason
+            return
+        self._texts[index].append(event.text)
+        if event.logprobs:
+            self._logprobs[index].extend(event.logprobs)
+
+    def unfinished(self) -> list[int]:
+        """The choices without an end."""
+        return [index for index, reason in enumerate(self._reasons) if reason is None]
+
+    def choices(self) -> list[Choice]:
+        """The finished choices in order."""
+        gathered = zip(self._texts, self._reasons, self._logprobs, strict=True)
+        return [
+            Choice(index, "".join(texts), reason, tuple(logprobs))
+            for index, (texts, reason, logprobs) in enumerate(gathered)
+            if reason is not None
+        ]
+
+
+class ChatEncoder:
+    """Writes the answer to one request.
+
+    A chunk differs from the one before it in its text alone, so the rest is encoded once per request and choice.
+    """
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        created: int,
+        model: str,
+        n: int = 1,
+        include_usage: bool = False,
+        logprobs: bool = False,
+        system_fingerprint: str | None = None,
+    ) -> None:
+        """`created` in Unix seconds; `model` as the client is to see it; `logprobs`: whether it asked for them."""
+        self._logprobs = logprobs
+        self._head: dict[str, Any] = {
+            "id": f"chatcmpl-{request_id}",
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": model,
+            "service_tier": SERVICE_TIER,
+            "system_fingerprint": system_fingerprint,
+        }
+        opening = b"data: " + _encode(self._head)[:-1] + b',"choices":['
+        self._opening = opening
+        self._closing = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
+        self._begins = [b'%b{"index":%d,"delta":' % (opening, index) for index in range(n)]
+        self._texts = [begin + b'{"content":' for begin in self._begins]
+        no_tokens = _encode(_logprobs(())) if logprobs else b"null"
+        self._no_tokens = no_tokens
+        self._text_end = b'},"logprobs":' + no_tokens + b',"finish_reason":null}' + self._closing
+        self._started = [False] * n
+        self._finished = [False] * n
+
+    def chunk(self, event: TextDelta) -> bytes:
+        """The frames for more text, with the one that names the role before a choice's first.
+
+        Empty when there is nothing to send: no text and no logprobs, or a choice that has ended.
+        """
+        index, text = event.index, event.text
+        if self._finished[index]:
+            return b""
+        role = b"" if self._started[index] else self._role(index)
+        tokens = event.logprobs if self._logprobs else None
+        if not text and not tokens:
+            return role
+        head = role + self._texts[index] + _json_text(text)
+        if not tokens:
+            return head + self._text_end
+        return head + b'},"logprobs":' + _encode(_logprobs(tokens)) + b',"finish_reason":null}' + self._closing
+
+    def finish(self, index: int, reason: str) -> bytes:
+        """The last frame of a choice; empty if it has ended already."""
+        if self._finished[index]:
+            return b""
+        role = b"" if self._started[index] else self._role(index)
+        self._finished[index] = True
+        end = b'{},"logprobs":' + self._no_tokens + b',"finish_reason":' + _encode(reason) + b"}"
+        return role + self._begins[index] + end + self._closing
+
+    def usage(self, usage: Usage) -> bytes:
+        """The frame after all choices for a client that asked for include_usage."""
+        return self._opening + b'],"usage":' + _encode(_usage(usage)) + b"}\n\n"
+
+    def unfinished(self) -> list[int]:
+        """The choices without an end: a stream must not close cleanly while there are any."""
+        return [index for index, finished in enumerate(self._finished) if not finished]
+
+    def _role(self, index: int) -> bytes:
+        self._started[index] = True
+        return self._begins[index] + b'{"role":"assistant","content":""' + self._text_end
+
+    def completion(self, choices: Iterable[Choice], usage: Usage) -> bytes:
+        """The whole answer as one JSON body."""
+        body = {
+            **self._head,
+            "object": "chat.completion",
+            "choices": [self._choice(choice) for choice in choices],
+            "usage": _usage(usage),
+        }
+        return _encode(body)
+
+    def _choice(self, choice: Choice) -> dict[str, Any]:
+        return {
+            "index": choice.index,
+            "message": {"role": "assistant", "content": _clean(choice.text), "refusal": None, "annotations": []},
+            "logprobs": _logprobs(choice.logprobs) if self._logprobs else None,
+            "finish_reason": choice.finish_reason,
+        }
+
+
+DONE = sse.DONE
+
+
+def _json_text(text: str) -> bytes:
+    try:
+        return _encode(text)
+    except UnicodeEncodeError:
+        return _encode(_clean(text))
+
+
+def _clean(text: str) -> str:
+    """Without lone surrogates, which an engine can write as escapes and which are no text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _logprobs(tokens: Sequence[ChosenToken]) -> dict[str, Any]:
+    content = [{**_token(token), "top_logprobs": [_token(other) for other in token.top]} for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def _token(token: ChosenToken | TokenLogprob) -> dict[str, Any]:
+    text = _clean(token.token)
+    logprob = token.logprob
+    return {
+        "token": text,
+        # NaN compares false with everything and becomes the least, too.
+        "logprob": logprob if logprob > LEAST_LOGPROB else LEAST_LOGPROB,
+        # A token that is part of a character reaches us as the replacement character: its bytes are not known.
+        "bytes": None if "\ufffd" in text else list(text.encode()),
+    }
