@@ -61,10 +61,11 @@ class ChosenToken(Struct, frozen=True):
 
 
 class TextDelta(Struct):
-    """More text of choice `index`."""
+    """More text of choice `index`: `tokens` new output tokens, as the engine counts them (0: it does not say)."""
 
     index: int
     text: str
+    tokens: int = 0
     logprobs: tuple[ChosenToken, ...] | None = None
 
 
@@ -76,9 +77,9 @@ class Finish(Struct, gc=False):
 
 
 class Usage(Struct, gc=False):
-    """Token counts so far, summed over all choices; `source` as `billing.models.TokenSource`.
+    """Token counts of the whole request, summed over all choices; `source` as `billing.models.TokenSource`.
 
-    A backend sends it whenever its counts changed before the stream's end and at the end; later ones replace earlier.
+    A backend that knows them sends it once, before the last `Finish`.
     """
 
     input_tokens: int
@@ -104,8 +105,6 @@ class Target(Struct, frozen=True):
     max_concurrency: int
     headers: dict[str, str]
     options: dict[str, object]
-    first_token_timeout: float
-    idle_timeout: float
 
 
 class Backend(Protocol):

@@ -50,7 +50,7 @@ def chat_only() -> list[str]:
 class ServedModel(models.Model):
     """A model that customers call by `model_id`."""
 
-    model_id = models.CharField("id", max_length=200, unique=True, validators=[MODEL_ID], help_text="As customers write it.")
+    model_id = models.CharField("id", max_length=200, unique=True, validators=[MODEL_ID], help_text="As in requests.")
     model_class = models.CharField("class", max_length=10, choices=ModelClass, default=ModelClass.STANDARD)
     description = models.TextField(blank=True)
     hugging_face_repository = models.CharField("Hugging Face repository", max_length=200, blank=True)
@@ -58,8 +58,8 @@ class ServedModel(models.Model):
     input_modalities = models.JSONField(default=text_only, help_text='A list: "text", "image".')
     output_modalities = models.JSONField(default=text_only, help_text='A list: "text", "image", "embedding".')
     capabilities = models.JSONField(default=chat_only, help_text='A list: "chat", "logprobs", "tools", …')
-    context_length = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Tokens, prompt and answer.")
-    max_output_tokens = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Most tokens of one answer.")
+    context_length = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Tokens, both ways.")
+    max_output_tokens = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Tokens of an answer.")
     default_output_tokens = models.PositiveIntegerField(
         validators=[MinValueValidator(1)], help_text="Tokens of an answer whose request names no limit."
     )
@@ -78,11 +78,11 @@ class ServedModel(models.Model):
     chat_template = models.TextField(blank=True, help_text="Jinja; empty: the one of the assets.")
     reasoning_parser = models.CharField(max_length=40, blank=True)
     tool_parser = models.CharField(max_length=40, blank=True)
-    first_token_timeout = models.PositiveIntegerField(default=120, validators=[MinValueValidator(1)], help_text="Seconds.")
+    first_token_timeout = models.PositiveIntegerField(default=120, validators=[MinValueValidator(1)])
     idle_timeout = models.PositiveIntegerField(
         default=60, validators=[MinValueValidator(1)], help_text="Seconds between two tokens."
     )
-    total_timeout = models.PositiveIntegerField(default=900, validators=[MinValueValidator(1)], help_text="Seconds.")
+    total_timeout = models.PositiveIntegerField(default=900, validators=[MinValueValidator(1)])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -97,7 +97,7 @@ class ServedModel(models.Model):
         errors: dict[str, Any] = {}
         if self.max_output_tokens and self.context_length and self.max_output_tokens > self.context_length:
             errors["max_output_tokens"] = "More than the context length."
-        if self.default_output_tokens and self.max_output_tokens and self.default_output_tokens > self.max_output_tokens:
+        if (self.default_output_tokens or 0) > (self.max_output_tokens or self.default_output_tokens or 0):
             errors["default_output_tokens"] = "More than the most tokens of one answer."
         if ModelAlias.objects.filter(alias=self.model_id).exists():
             errors["model_id"] = "This is an alias of another model."

@@ -2,9 +2,21 @@
 
 import os
 
-from channels.routing import ProtocolTypeRouter
+from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+# Before the imports that need the applications to be loaded.
+pages = get_asgi_application()
+
+from inference.consumers import ApiConsumer  # noqa: E402
+from inference.lifecycle import lifespan  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": URLRouter([re_path(r"^v1(?:/|$)", ApiConsumer.as_asgi()), re_path(r"", pages)]),
+        "lifespan": lifespan,
+    }
+)

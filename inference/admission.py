@@ -1,0 +1,68 @@
+"""Admission: may this key use this model for this request, and how long may the answer be."""
+
+from datetime import UTC, datetime, time
+from email.utils import format_datetime
+
+from accounts.errors import NotPermitted
+from accounts.principals import Principal
+from inference.catalogue import Catalogue, Offer
+from inference.errors import BackendUnavailable, ContextLengthExceeded, ModelNotFound
+from inference.models import Lifecycle
+from inference.tokenization import ModelAssets
+
+
+def model_not_found(name: str) -> ModelNotFound:
+    """The error for a name behind which this organization finds nothing."""
+    return ModelNotFound(f"The model `{name[:200]}` does not exist or you do not have access to it.", param="model")
+
+
+def admit_model(catalogue: Catalogue, principal: Principal, name: str, *, capability: str) -> Offer:
+    """The offer behind `name`.
+
+    Raises `ModelNotFound` for a name that does not exist or that this organization may not know of, or a model that
+    does not do `capability`; `NotPermitted` (model_not_allowed) where the organization may and only the key may not.
+    """
+    offer = catalogue.by_name.get(name)
+    if offer is None or not offer.visible_to(principal):
+        raise model_not_found(name)
+    if not offer.usable_by(principal):
+        raise NotPermitted(
+            f"This API key may not use the model `{offer.model_id}`.", param="model", code="model_not_allowed"
+        )
+    if capability not in offer.capabilities:
+        raise ModelNotFound(f"The model `{offer.model_id}` does not serve this endpoint.", param="model")
+    return offer
+
+
+def assets_of(offer: Offer) -> ModelAssets:
+    """The model's tokenizer and template; raises `BackendUnavailable` where the operator's files are broken."""
+    if offer.assets is None:
+        raise BackendUnavailable("The model is temporarily unavailable.", headers={"retry-after": "60"})
+    return offer.assets
+
+
+def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None) -> int:
+    """The most tokens of the answer: what was asked for or the model's default, within its limit and the context.
+
+    More than fits is not an error: clients such as opencode always ask for 32,000. Raises `ContextLengthExceeded`
+    when the prompt leaves no room at all.
+    """
+    room = offer.context_length - prompt_tokens
+    if room < 1:
+        raise ContextLengthExceeded(
+            f"This model's maximum context length is {offer.context_length} tokens. "
+            f"However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.",
+            param="messages",
+        )
+    return min(wanted or offer.default_output_tokens, offer.max_output_tokens, room)
+
+
+def lifecycle_headers(offer: Offer) -> dict[str, str]:
+    """`Deprecation` (RFC 9745) and `Sunset` (RFC 8594) of a model on its way out."""
+    headers = {}
+    if offer.lifecycle == Lifecycle.DEPRECATED:
+        since = offer.deprecated_on or datetime.now(UTC).date()
+        headers["deprecation"] = f"@{int(datetime.combine(since, time(), UTC).timestamp())}"
+        if offer.retires_on is not None:
+            headers["sunset"] = format_datetime(datetime.combine(offer.retires_on, time(), UTC), usegmt=True)
+    return headers

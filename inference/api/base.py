@@ -1,0 +1,130 @@
+"""The base of every `/v1` view: DRF's extension points, awaited."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import ApiKeyAuthentication
+from accounts.errors import NotPermitted
+from accounts.principals import Principal
+from inference.errors import MethodNotSupported, UnsupportedContentType
+from inference.pipeline import Answer, Arrival
+
+Result = Answer | Response
+
+
+class HasScope(BasePermission):
+    """The key carries the scope that the view names."""
+
+    async def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises `NotPermitted` (missing_scope) for a key without it."""
+        if not request.user.has_scope(view.scope):
+            raise NotPermitted(f"This API key lacks the scope `{view.scope}`.", code="missing_scope")
+        return True
+
+
+class JsonParser(BaseParser):
+    """Hands the body on as bytes: `api.schemas` decodes them into types in one go."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
+        """The body."""
+        return stream.read()
+
+
+class JsonRenderer(BaseRenderer):
+    """Passes on bytes that `wire` has encoded."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: bytes, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        """The same bytes."""
+        return data
+
+
+class ApiView(APIView):
+    """An async DRF view that `ApiConsumer` awaits directly, without Django's handler and middleware around it.
+
+    Subclasses name a `scope` and define `async def get/post(self, request, …)` that return an `Answer` or a DRF
+    `Response` of bytes. Errors leave as exceptions: the consumer renders them, as only it knows whether the answer
+    has begun.
+    """
+
+    scope: ClassVar[str]
+    request: Request
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes = [HasScope]
+    throttle_classes: ClassVar[list[Any]] = []
+    parser_classes = [JsonParser]
+    renderer_classes = [JsonRenderer]
+
+    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Result:  # type: ignore[override]
+        """Authenticates, checks permissions and throttles, and calls the method's handler."""
+        handler = self.handler(request.method or "")
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        await self.admit(self.request)
+        return await handler(self.request, *args, **kwargs)
+
+    def handler(self, method: str) -> Callable[..., Awaitable[Result]]:
+        """The coroutine for an HTTP method; raises `MethodNotSupported`."""
+        found = getattr(self, method.lower(), None) if method.lower() in self.http_method_names else None
+        if found is None or method == "OPTIONS":
+            allowed = ", ".join(name for name in self.allowed_methods if name != "OPTIONS")
+            raise MethodNotSupported(f"Not allowed to {method} here; allowed: {allowed}.", headers={"allow": allowed})
+        return found
+
+    async def admit(self, request: Request) -> None:
+        """DRF's `initial`, awaited. Raises `ApiError`."""
+        for authenticator in request.authenticators:
+            found = await authenticator.authenticate(request)
+            if found is not None:
+                request.user, request.auth = found
+                break
+        for permission in self.get_permissions():
+            if not await permission.has_permission(request, self):
+                raise NotPermitted("This API key may not do this.")
+        for throttle in self.get_throttles():
+            await throttle.allow_request(request, self)
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        return self.request.user
+
+    @property
+    def arrival(self) -> Arrival:
+        """When the request came, and its id."""
+        return self.request._request.arrival  # type: ignore[attr-defined]
+
+    def parsed(self) -> Any:
+        """The body, through the parser for its media type; raises `UnsupportedContentType`."""
+        media_type = (self.request.content_type or "").partition(";")[0].strip().lower()
+        for parser in self.get_parsers():
+            if parser.media_type == media_type:
+                return parser.parse(self.request._request._stream, media_type)
+        known = " or ".join(parser.media_type for parser in self.parser_classes)
+        raise UnsupportedContentType(f"The content type must be {known}.")
+
+    def respond(self, answer: Answer) -> Result:
+        """An event stream as it is, a whole body as DRF's `Response`."""
+        return answer if answer.frames is not None else self.json(answer.body, headers=answer.headers)
+
+    def json(self, body: bytes, *, headers: dict[str, str] | None = None) -> Response:
+        """An answer of encoded JSON."""
+        response = Response(body, headers=headers)
+        response.accepted_renderer = self.renderer_classes[0]()
+        response.accepted_media_type = response.accepted_renderer.media_type
+        response.renderer_context = {}
+        return response

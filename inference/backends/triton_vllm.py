@@ -1,0 +1,216 @@
+"""Triton's vLLM backend over `generate_stream` (vllm_backend, src/model.py and src/utils/request.py)."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from inference.backends.sse import SseDecoder
+from inference.backends.transport import TRANSPORT_ERRORS, send
+from inference.backends.triton_errors import backend_error, unavailable
+from inference.errors import BackendFailed
+from inference.generation import (
+    ChosenToken,
+    Event,
+    Finish,
+    Generation,
+    Target,
+    TextDelta,
+    TokenLogprob,
+    Usage,
+)
+
+MAX_ERROR_BYTES = 64 * 1024
+
+# The engine's words for the end of an answer, in OpenAI's.
+FINISH_REASONS = {"stop": "stop", "length": "length"}
+
+
+class _Response(Struct):
+    """One response: scalars for one choice, arrays for several (Triton flattens single-element tensors)."""
+
+    text_output: str | list[str] | None = None
+    finish_reason: str | list[str] | None = None
+    num_output_tokens: int | list[int] = 0
+    num_input_tokens: int | list[int] = 0
+    logprobs: str | list[str] | None = None
+    error: str | None = None
+
+
+class _Logprob(Struct):
+    logprob: float
+    rank: int | None = None
+    decoded_token: str | None = None
+
+
+_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_logprobs = msgspec.json.Decoder(list[dict[str, _Logprob]] | None).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def generate_url(target: Target) -> str:
+    """The address of the target's streaming generate call."""
+    version = f"/versions/{target.triton_version}" if target.triton_version else ""
+    return f"{target.url}/v2/models/{target.triton_model}{version}/generate_stream"
+
+
+def sampling_parameters(generation: Generation) -> dict[str, Any]:
+    """vLLM's SamplingParams; an unknown key would fail the request, so only what was asked for is sent."""
+    sampling = generation.sampling
+    parameters: dict[str, Any] = {
+        name: value for name in sampling.__struct_fields__ if (value := getattr(sampling, name)) not in (None, ())
+    }
+    # Always sent: the engine's own default is 16.
+    parameters["max_tokens"] = generation.max_tokens
+    if generation.n != 1:
+        parameters["n"] = generation.n
+    if generation.stop:
+        parameters["stop"] = generation.stop
+    if generation.top_logprobs is not None:
+        parameters["logprobs"] = generation.top_logprobs
+    return parameters
+
+
+def request_body(generation: Generation, target: Target) -> bytes:
+    """The flat JSON object of the generate extension: keys that are input tensors, nothing else."""
+    prompt = generation.prompt
+    # The engine adds its own beginning-of-sequence token; a template's would then stand twice.
+    strip_bos = target.options.get("strip_bos")
+    if isinstance(strip_bos, str):
+        prompt = prompt.removeprefix(strip_bos)
+    body = {
+        "text_input": prompt,
+        "stream": True,
+        "exclude_input_in_output": True,
+        "return_finish_reason": True,
+        "return_num_input_tokens": True,
+        "return_num_output_tokens": True,
+        "sampling_parameters": _encode(sampling_parameters(generation)).decode(),
+    }
+    if generation.top_logprobs is not None:
+        body["return_logprobs"] = True
+    return _encode(body)
+
+
+def chosen_tokens(text: str | None, top: int) -> tuple[ChosenToken, ...]:
+    """The tokens of one `logprobs` element; the engine writes the sampled token first, whatever its rank."""
+    chosen = []
+    for position in _decode_logprobs(text or "null") or ():
+        first = next(iter(position.values()))
+        ranked = sorted(position.values(), key=lambda entry: -entry.logprob)[:top]
+        chosen.append(
+            ChosenToken(
+                token=first.decoded_token or "",
+                logprob=first.logprob,
+                top=tuple(TokenLogprob(token=entry.decoded_token or "", logprob=entry.logprob) for entry in ranked),
+            )
+        )
+    return tuple(chosen)
+
+
+class TritonVllm:
+    """The adapter for `triton_vllm` deployments."""
+
+    async def stream(self, generation: Generation, target: Target) -> AsyncIterator[Event]:
+        """See `inference.generation.Backend`."""
+        headers = {"content-type": "application/json", **target.headers}
+        try:
+            response = await send("POST", generate_url(target), headers=headers, body=request_body(generation, target))
+        except TRANSPORT_ERRORS as error:
+            raise unavailable() from error
+        began = False
+        answer = _Answer(generation)
+        try:
+            if response.status_code != 200:
+                raise await _refusal(response)
+            decoder = SseDecoder()
+            async for chunk in response.stream:  # type: ignore[union-attr]
+                for payload in decoder.feed(chunk):
+                    for event in answer.events(payload, began=began):
+                        began = True
+                        yield event
+            if not answer.complete:
+                raise BackendFailed("The model broke off its answer.")
+        except TRANSPORT_ERRORS as error:
+            if answer.complete:
+                return
+            raise (BackendFailed("The model broke off its answer.") if began else unavailable()) from error
+        finally:
+            await response.stream.aclose()  # type: ignore[union-attr]
+
+
+async def _refusal(response: httpx.Response) -> Exception:
+    """The error behind a response that is not 200, whose body is JSON or one server-sent event."""
+    body = b""
+    async for chunk in response.stream:  # type: ignore[union-attr]
+        body += chunk
+        if len(body) > MAX_ERROR_BYTES:
+            break
+    if response.status_code == 503:
+        return unavailable()
+    payloads = SseDecoder().feed(body) if body.startswith(b"data:") else [body]
+    try:
+        text = _decode_response(payloads[0]).error or ""
+    except (msgspec.DecodeError, IndexError):
+        text = ""
+    return backend_error(text, began=False)
+
+
+class _Answer:
+    """What one stream has said so far: finished choices and token counts."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._n = generation.n
+        self._top = generation.top_logprobs
+        self._open = set(range(generation.n))
+        self._input_tokens = 0
+        self._output_tokens = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice has its end."""
+        return not self._open
+
+    def events(self, payload: bytes, *, began: bool) -> list[Event]:
+        """The events in one response; raises what an error response means."""
+        try:
+            response = _decode_response(payload)
+        except msgspec.DecodeError as error:
+            raise BackendFailed("The model's answer could not be read.") from error
+        if response.error is not None:
+            raise backend_error(response.error, began=began)
+        if self._n == 1 and isinstance(response.text_output, str) and isinstance(response.num_output_tokens, int):
+            texts, counts = [response.text_output], [response.num_output_tokens]
+            reasons, logprobs = [response.finish_reason], [response.logprobs]
+        else:
+            texts, counts = _many(response.text_output), _many(response.num_output_tokens)
+            reasons, logprobs = _many(response.finish_reason), _many(response.logprobs)
+        inputs = response.num_input_tokens
+        self._input_tokens = inputs if isinstance(inputs, int) else max(inputs, default=0)
+        events: list[Event] = []
+        ends: list[Event] = []
+        for index, text in enumerate(texts):
+            if index not in self._open:
+                continue
+            tokens = counts[index] if index < len(counts) else 0
+            self._output_tokens += tokens
+            chosen = None
+            if self._top is not None:
+                chosen = chosen_tokens(logprobs[index] if index < len(logprobs) else None, self._top)
+            if text or tokens or chosen:
+                events.append(TextDelta(index, text, tokens, chosen))
+            reason = reasons[index] if index < len(reasons) else None
+            if reason is not None and reason != "None":
+                if reason not in FINISH_REASONS:
+                    raise BackendFailed("The model broke off its answer.")
+                self._open.discard(index)
+                ends.append(Finish(index, FINISH_REASONS[reason]))
+        if not self._open:
+            events.append(Usage(self._input_tokens, self._output_tokens))
+        return events + ends
+
+
+def _many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

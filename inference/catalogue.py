@@ -1,0 +1,218 @@
+"""The catalogue as requests see it: an immutable snapshot of models, deployments and prices."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import close_old_connections, connection
+from msgspec import Struct
+
+from accounts.principals import Principal
+from billing.pricing import PriceBook, load_price_book
+from inference.backend_secrets import BackendSecretUnreadable, unseal
+from inference.generation import Target
+from inference.models import Deployment, Lifecycle, ServedModel, Visibility
+from inference.tokenization import AssetError, ModelAssets, load_assets
+
+if TYPE_CHECKING:
+    from datetime import date
+
+logger = logging.getLogger(__name__)
+
+
+class Offer(Struct, frozen=True):
+    """A published model: what a request needs to know of it. Times in seconds, lengths in tokens."""
+
+    model_id: str
+    model_class: str
+    description: str
+    hugging_face_repository: str
+    owned_by: str
+    created: int
+    input_modalities: tuple[str, ...]
+    output_modalities: tuple[str, ...]
+    capabilities: frozenset[str]
+    context_length: int
+    max_output_tokens: int
+    default_output_tokens: int
+    lifecycle: str
+    deprecated_on: "date | None"
+    retires_on: "date | None"
+    replacement: str | None
+    aliases: tuple[str, ...]
+    granted: frozenset[int] | None  # organizations; None: everybody
+    assets: ModelAssets | None
+    targets: tuple[Target, ...]
+    first_token_timeout: float
+    idle_timeout: float
+    total_timeout: float
+
+    def visible_to(self, principal: Principal) -> bool:
+        """Whether the principal's organization may know of the model."""
+        return self.granted is None or principal.organization_id in self.granted
+
+    def usable_by(self, principal: Principal) -> bool:
+        """Whether this key may call the model."""
+        return self.visible_to(principal) and principal.may_use(self.model_id, self.model_class)
+
+
+class Catalogue(Struct, frozen=True):
+    """All offers, by every name they answer to, and the prices."""
+
+    offers: tuple[Offer, ...]
+    by_name: dict[str, Offer]
+    prices: PriceBook
+
+
+_assets: dict[tuple[object, ...], ModelAssets] = {}
+
+
+def _load_assets(model: ServedModel) -> ModelAssets | None:
+    """The model's tokenizer and template, read again only when a file changed."""
+    if not model.assets:
+        return None
+    folder = Path(settings.MODEL_ASSETS_DIR) / model.assets
+    stamps = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*") if file.is_file()))
+    key = (str(folder), stamps, model.chat_template)
+    if key not in _assets:
+        _assets[key] = load_assets(folder, model.chat_template)
+    return _assets[key]
+
+
+def target_of(deployment: Deployment) -> Target:
+    """The immutable copy of a deployment; raises `BackendSecretUnreadable`."""
+    headers = {deployment.secret_header: unseal(deployment.secret_value)} if deployment.secret_header else {}
+    return Target(
+        name=deployment.name,
+        adapter=deployment.adapter,
+        url=deployment.url.rstrip("/"),
+        triton_model=deployment.triton_model,
+        triton_version=deployment.triton_version,
+        weight=deployment.weight,
+        max_concurrency=deployment.max_concurrency,
+        headers=headers,
+        options=dict(deployment.options),
+    )
+
+
+def _targets(model: ServedModel) -> Iterable[Target]:
+    for deployment in model.deployments.all():
+        if not deployment.enabled or not deployment.weight:
+            continue
+        try:
+            yield target_of(deployment)
+        except BackendSecretUnreadable:
+            logger.error("backend_secret_unreadable", extra={"deployment": deployment.name})
+
+
+def _offer(model: ServedModel) -> Offer:
+    try:
+        assets = _load_assets(model)
+    except AssetError:
+        # One model with broken files must not take the others with it; its own requests say that it is unavailable.
+        logger.exception("model_assets_unreadable", extra={"model": model.model_id})
+        assets = None
+    return Offer(
+        model_id=model.model_id,
+        model_class=model.model_class,
+        description=model.description,
+        hugging_face_repository=model.hugging_face_repository,
+        owned_by=model.owned_by,
+        created=int(model.created_at.timestamp()),
+        input_modalities=tuple(model.input_modalities),
+        output_modalities=tuple(model.output_modalities),
+        capabilities=frozenset(model.capabilities),
+        context_length=model.context_length,
+        max_output_tokens=model.max_output_tokens,
+        default_output_tokens=model.default_output_tokens,
+        lifecycle=model.lifecycle,
+        deprecated_on=model.deprecated_on,
+        retires_on=model.retires_on,
+        replacement=model.replacement.model_id if model.replacement else None,
+        aliases=tuple(alias.alias for alias in model.aliases.all()),
+        granted=frozenset(grant.organization_id for grant in model.grants.all())
+        if model.visibility == Visibility.GRANTED
+        else None,
+        assets=assets,
+        targets=tuple(_targets(model)),
+        first_token_timeout=float(model.first_token_timeout),
+        idle_timeout=float(model.idle_timeout),
+        total_timeout=float(model.total_timeout),
+    )
+
+
+def load_catalogue() -> Catalogue:
+    """Reads the published models, their deployments and the prices; a handful of queries whatever their number."""
+    models = (
+        ServedModel.objects.filter(published=True)
+        .exclude(lifecycle=Lifecycle.RETIRED)
+        .select_related("replacement")
+        .prefetch_related("aliases", "grants", "deployments")
+    )
+    offers = tuple(_offer(model) for model in models)
+    by_name = {alias: offer for offer in offers for alias in offer.aliases}
+    by_name.update({offer.model_id: offer for offer in offers})
+    return Catalogue(offers=offers, by_name=by_name, prices=load_price_book())
+
+
+class CatalogueCache:
+    """The process' snapshot. A request takes what is there; a stale one is renewed behind its back."""
+
+    def __init__(self) -> None:
+        self._snapshot: Catalogue | None = None
+        self._fresh_until = 0.0
+        self._generation = 0
+        self._loading: asyncio.Task[Catalogue] | None = None
+
+    def invalidate(self) -> None:
+        """The next request waits for a new snapshot. Callable from any thread."""
+        self._generation += 1
+        self._snapshot = None
+
+    async def current(self) -> Catalogue:
+        """The snapshot, at most `CATALOGUE_TTL_SECONDS` behind what other processes wrote."""
+        snapshot = self._snapshot
+        if snapshot is not None:
+            if time.monotonic() > self._fresh_until:
+                self._refresh()
+            return snapshot
+        return await asyncio.shield(self._refresh())
+
+    def _refresh(self) -> "asyncio.Task[Catalogue]":
+        loop = asyncio.get_running_loop()
+        task = self._loading
+        if task is None or task.done() or task.get_loop() is not loop:
+            task = self._loading = loop.create_task(self._load())
+            task.add_done_callback(_log_failure)
+        return task
+
+    async def _load(self) -> Catalogue:
+        while True:
+            generation = self._generation
+            snapshot = await sync_to_async(_load_in_thread, thread_sensitive=False)()
+            # What changed while it was read makes it old already.
+            if generation == self._generation:
+                self._snapshot = snapshot
+                self._fresh_until = time.monotonic() + settings.CATALOGUE_TTL_SECONDS
+                return snapshot
+
+
+def _load_in_thread() -> Catalogue:
+    close_old_connections()
+    try:
+        return load_catalogue()
+    finally:
+        connection.close()
+
+
+def _log_failure(task: "asyncio.Task[Catalogue]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("catalogue_not_loaded", exc_info=task.exception())
+
+
+catalogue = CatalogueCache()

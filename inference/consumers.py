@@ -1,0 +1,216 @@
+"""The Channels consumer behind `/v1`: reads a request, awaits its DRF view and sends what it answers."""
+
+import asyncio
+import io
+import logging
+import time
+from typing import Any
+
+import uuid_utils.compat as uuids
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+from channels.generic.http import AsyncHttpConsumer
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.urls import Resolver404, resolve
+
+from accounts.errors import ApiError
+from inference.api.base import Result
+from inference.client_address import client_address, trusted_networks
+from inference.errors import BodyTooLarge, UnknownRoute
+from inference.lifecycle import ensure_running
+from inference.pipeline import Answer, arrive
+from inference.wire.errors import error_body, error_frame, from_exception
+from inference.wire.sse import KEEP_ALIVE
+
+logger = logging.getLogger(__name__)
+
+ROUTES = "inference.urls"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was read."""
+
+
+class ApiConsumer(AsyncHttpConsumer):
+    """One request.
+
+    Channels' own dispatch makes a task for every `receive` and does not look for a disconnect while `handle` runs;
+    here one task waits for the disconnect and cancels the request, which closes the call to the engine.
+    """
+
+    trusted_proxies = trusted_networks()
+
+    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """The ASGI application."""
+        self.scope = scope
+        self.base_send = send
+        self.arrival = arrive(uuids.uuid7())
+        self.organization: str | None = None
+        self.started = self.gone = False
+        self.keepalive: asyncio.TimerHandle | None = None
+        await ensure_running()
+        try:
+            body = await self.read_body(receive)
+        except ClientGone:
+            return
+        except ApiError as error:
+            await self.send_error(error)
+            return
+        task = asyncio.current_task()
+        watcher = asyncio.create_task(self.watch(receive, task))
+        try:
+            await self.handle(body)
+        except asyncio.CancelledError:
+            # The server's own shutdown goes on; a client that left is the end of the request and nothing more.
+            if not self.gone or task is None or task.uncancel() > 0:
+                raise
+        finally:
+            watcher.cancel()
+
+    async def read_body(self, receive: ASGIReceiveCallable) -> bytes:
+        """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` when it never comes."""
+        limit = settings.MAX_BODY_BYTES
+        message = await receive()
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge(f"The request body is larger than {limit} bytes.", headers={"connection": "close"})
+            if not message.get("more_body"):
+                return b"".join((*parts, part)) if parts else part
+            parts.append(part)
+            message = await receive()
+
+    async def watch(self, receive: ASGIReceiveCallable, task: "asyncio.Task[Any] | None") -> None:
+        """Cancels `task` when the client hangs up."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if task is not None:
+            task.cancel()
+
+    async def handle(self, body: bytes) -> None:
+        """Awaits the view and sends what it answers; every error becomes OpenAI's error object."""
+        try:
+            result = await self.view(body)
+            if isinstance(result, Answer) and result.frames is not None:
+                await self.stream(result)
+            else:
+                await self.send_whole(result)
+        except Exception as exception:
+            error = from_exception(exception)
+            if error.status >= 500:
+                logger.log(
+                    logging.WARNING if isinstance(exception, ApiError) else logging.ERROR,
+                    "request_failed",
+                    extra={"request_id": str(self.arrival.request_id), "code": error.code, "status": error.status},
+                    exc_info=None if isinstance(exception, ApiError) else exception,
+                )
+            await self.send_error(error)
+        finally:
+            if self.keepalive is not None:
+                self.keepalive.cancel()
+
+    async def view(self, body: bytes) -> Result:
+        """What the view of this URL answers."""
+        scope = self.scope
+        try:
+            match = resolve(scope["path"], ROUTES)
+        except Resolver404:
+            raise UnknownRoute(f"Invalid URL ({scope['method']} {scope['path']})") from None
+        request = ASGIRequest(scope, io.BytesIO(body))
+        request.META["REMOTE_ADDR"] = client_address(scope, self.trusted_proxies)
+        request.arrival = self.arrival
+        request.resolver_match = match
+        result = await match.func(request, *match.args, **match.kwargs)
+        self.organization = request.user.organization_slug
+        return result
+
+    async def stream(self, answer: Answer) -> None:
+        """Sends frames as they come.
+
+        The status waits for the first frame, so that an error before it is a plain one; after
+        `STREAM_KEEPALIVE_SECONDS` without a byte the head goes out with a comment, and comments follow.
+        """
+        frames = answer.frames
+        assert frames is not None  # noqa: S101
+        self.answer_headers = answer.headers
+        self.last_sent = time.monotonic()
+        self.keepalive = asyncio.get_running_loop().call_later(settings.STREAM_KEEPALIVE_SECONDS, self.keep_alive)
+        send = self.base_send
+        try:
+            async for frame in frames:
+                if not self.started:
+                    await self.start_stream()
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+                self.last_sent = time.monotonic()
+        finally:
+            await frames.aclose()  # type: ignore[attr-defined]
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def start_stream(self) -> None:
+        """Sends the head of an event stream."""
+        self.started = True
+        headers = self.headers("text/event-stream; charset=utf-8", self.answer_headers)
+        # nginx buffers proxied answers unless told not to.
+        headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        await self.send_headers(status=200, headers=headers)
+
+    def keep_alive(self) -> None:
+        """Sees to it that a quiet stream does not look dead; runs by a timer, so that a token pays nothing for it."""
+        loop = asyncio.get_running_loop()
+        quiet = time.monotonic() - self.last_sent
+        if quiet >= settings.STREAM_KEEPALIVE_SECONDS:
+            quiet = 0.0
+            self.comment = loop.create_task(self.send_comment())
+        self.keepalive = loop.call_later(settings.STREAM_KEEPALIVE_SECONDS - quiet, self.keep_alive)
+
+    async def send_comment(self) -> None:
+        """One keep-alive comment."""
+        if not self.started:
+            await self.start_stream()
+        await self.base_send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+        self.last_sent = time.monotonic()
+
+    async def send_whole(self, response: Any) -> None:
+        """Sends a DRF `Response`."""
+        response.render()
+        headers = self.headers(response.accepted_media_type, dict(response.items()))
+        await self.send_body_with(response.status_code, headers, response.content)
+
+    async def send_error(self, error: ApiError) -> None:
+        """Sends OpenAI's error object: as the whole answer, or as the last event of a stream that has begun."""
+        if self.started:
+            await self.base_send({"type": "http.response.body", "body": error_frame(error), "more_body": False})
+        else:
+            await self.send_body_with(error.status, self.headers("application/json", error.headers), error_body(error))
+
+    async def send_body_with(self, status: int, headers: Headers, body: bytes) -> None:
+        """Sends head and body."""
+        self.started = True
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self.send_headers(status=status, headers=headers)
+        await self.base_send(
+            {"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else body, "more_body": False}
+        )
+
+    def headers(self, content_type: str, more: dict[str, str]) -> Headers:
+        """The headers of every answer, and `more`."""
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"x-request-id", str(self.arrival.request_id).encode()),
+            (b"openai-version", b"2020-10-01"),
+            (b"openai-processing-ms", str(round((time.monotonic() - self.arrival.monotonic) * 1000)).encode()),
+        ]
+        if self.organization is not None:
+            headers.append((b"openai-organization", self.organization.encode()))
+        for name, value in more.items():
+            if name.lower() != "content-type":
+                headers.append((name.lower().encode(), value.encode("latin1", "replace")))
+        return headers

@@ -1,0 +1,77 @@
+"""The clock of one engine stream: first token, pauses between tokens, and the whole."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from inference.errors import BackendTimeout
+
+
+class Deadline:
+    """Cancels the wait for an engine that is too slow and turns it into `BackendTimeout`.
+
+    One timer a stream that looks at the clock when it rings, because `asyncio.timeout` around every token would cost
+    more than the token. Time that the client takes to read does not count: only between `wait` and `got`.
+    """
+
+    __slots__ = (
+        "_began",
+        "_first",
+        "_idle",
+        "_loop",
+        "_since",
+        "_start",
+        "_task",
+        "_timer",
+        "_total",
+        "_waiting",
+        "expired",
+    )
+
+    def __init__(self, *, first: float, idle: float, total: float) -> None:
+        """Seconds until the first event, between two events, and for all of it."""
+        self._first, self._idle, self._total = first, idle, total
+        self._began = self._waiting = self.expired = False
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._start = self._since = self._loop.time()
+        self._timer = self._loop.call_later(self._first, self._ring)
+        return self
+
+    def wait(self) -> None:
+        """The engine is waited for from now on."""
+        self._since = self._loop.time()
+        self._waiting = True
+
+    def got(self) -> None:
+        """The engine sent something."""
+        self._waiting = False
+        if not self._began:
+            self._began = True
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._idle, self._ring)
+
+    def _ring(self) -> None:
+        now = self._loop.time()
+        end = self._start + self._total
+        due = min(self._since + self._idle if self._began else self._start + self._first, end)
+        if not self._waiting:
+            self._timer = self._loop.call_later(self._idle, self._ring)
+        elif now < due:
+            self._timer = self._loop.call_at(due, self._ring)
+        else:
+            self.expired = True
+            if self._task is not None:
+                self._task.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if not self.expired or self._task is None or kind is None or not issubclass(kind, asyncio.CancelledError):
+            return
+        # Somebody else's cancellation that came at the same time stays one.
+        if self._task.uncancel() == 0:
+            raise BackendTimeout("The model did not answer in time. Please try again.") from None

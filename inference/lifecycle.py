@@ -1,0 +1,53 @@
+"""What a web process does beside answering: noting when keys were used, and an orderly end."""
+
+import asyncio
+import logging
+from typing import Any
+
+from accounts import last_used
+from billing.metering import close_writer
+from inference.backends.transport import close_transport
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 30.0
+
+_flusher: "asyncio.Task[None] | None" = None
+
+
+async def ensure_running() -> None:
+    """Starts the process' background work on the first request: Daphne knows no start-up event."""
+    global _flusher
+    if _flusher is None or _flusher.done():
+        _flusher = asyncio.get_running_loop().create_task(_flush_for_ever())
+
+
+async def _flush_for_ever() -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        await _flush()
+
+
+async def _flush() -> None:
+    try:
+        await last_used.flush()
+    except Exception:  # noqa: BLE001
+        # Coarse times of use are not worth a request; the database's trouble shows elsewhere.
+        logger.warning("last_used_not_saved")
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI lifespan: on shutdown, commits what waits and closes connections."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await ensure_running()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            if _flusher is not None:
+                _flusher.cancel()
+            await close_writer()
+            await _flush()
+            await close_transport()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

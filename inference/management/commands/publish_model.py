@@ -1,0 +1,79 @@
+"""`manage.py publish_model`: offers a model to customers, or changes the one that is."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import Organization
+from inference.management.words import in_words
+from inference.models import Lifecycle, ModelClass, ServedModel, Visibility
+from inference.services import grant_model, publish_model
+
+# Options that are fields of the same name.
+TEXT_FIELDS = {
+    "description": "what customers read about it",
+    "hugging-face-repository": "for example Qwen/Qwen3-32B",
+    "owned-by": "shown as owned_by",
+    "assets": "folder below MODEL_ASSETS_DIR with tokenizer and template",
+    "reasoning-parser": "name of the parser of its reasoning",
+    "tool-parser": "name of the parser of its tool calls",
+}
+NUMBER_FIELDS = {
+    "context-length": "tokens of prompt and answer together",
+    "max-output-tokens": "most tokens of one answer",
+    "default-output-tokens": "tokens of an answer whose request names no limit",
+    "first-token-timeout": "seconds",
+    "idle-timeout": "seconds between two tokens",
+    "total-timeout": "seconds",
+}
+
+
+class Command(BaseCommand):
+    """Creates or changes a model and publishes it; running it twice changes nothing the second time."""
+
+    help = "Offers a model to customers. Options that are not given leave an existing model's values as they are."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The model's id and its fields."""
+        parser.add_argument("model_id")
+        parser.add_argument("--class", dest="model_class", choices=ModelClass.values)
+        parser.add_argument("--lifecycle", choices=Lifecycle.values)
+        parser.add_argument("--visibility", choices=Visibility.values)
+        parser.add_argument("--grant", action="append", default=[], metavar="SLUG", help="to an organization")
+        parser.add_argument("--alias", action="append", metavar="NAME", help="another name; all of them")
+        parser.add_argument("--capability", action="append", dest="capabilities", metavar="NAME")
+        for option, text in TEXT_FIELDS.items():
+            parser.add_argument(f"--{option}", help=text)
+        for option, text in NUMBER_FIELDS.items():
+            parser.add_argument(f"--{option}", type=int, help=text)
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Publishes; fails with one sentence a field."""
+        names = ["model_class", "lifecycle", "visibility", "capabilities"]
+        names += [option.replace("-", "_") for option in (*TEXT_FIELDS, *NUMBER_FIELDS)]
+        fields = {name: options[name] for name in names if options[name] is not None}
+        organizations = []
+        for slug in options["grant"]:
+            organization = Organization.objects.filter(slug=slug).first()
+            if organization is None:
+                raise CommandError(f"There is no organization {slug}.")
+            organizations.append(organization)
+        try:
+            model, created = publish_model(
+                actor="command: publish_model", model_id=options["model_id"], aliases=options["alias"], **fields
+            )
+        except ValidationError as error:
+            raise CommandError(in_words(error)) from None
+        for organization in organizations:
+            grant_model(actor="command: publish_model", model=model, organization=organization)
+        self.stdout.write(_told(model, created=created, as_json=options["json"]))
+
+
+def _told(model: ServedModel, *, created: bool, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"model": model.model_id, "class": model.model_class, "created": created})
+    return f"{'Published' if created else 'Updated'} {model.model_id} ({model.get_model_class_display()})."

@@ -1,0 +1,157 @@
+"""The metering step: watches a request's events, prices them and commits the usage record before the end goes out."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from accounts.errors import ApiError
+from accounts.principals import Principal
+from billing.entry import UsageEntry
+from billing.errors import MeteringUnavailable
+from billing.metering import writer
+from billing.models import Outcome, TokenSource
+from billing.pricing import Price, cost_nano
+from inference.errors import ServerError
+from inference.generation import Event, Finish, TextDelta, Usage
+
+# How often a running request's counts are noted in the journal.
+PROGRESS_SECONDS = 1.0
+
+
+class Meter:
+    """One request's usage while it runs."""
+
+    def __init__(
+        self,
+        *,
+        request_id: uuid.UUID,
+        principal: Principal,
+        model_id: str,
+        endpoint: str,
+        streamed: bool,
+        price: Price | None,
+        input_tokens: int,
+        started_at: float,
+        arrived: float,
+    ) -> None:
+        """`input_tokens` as the gateway counted them; `started_at` Unix seconds, `arrived` the monotonic clock's."""
+        self._writer = writer()
+        self._price = price
+        self._arrived = arrived
+        self._noted = arrived
+        self._settled: asyncio.Future[None] | None = None
+        self.entry = UsageEntry(
+            id=request_id,
+            organization_id=principal.organization_id,
+            project_id=principal.project_id,
+            api_key_id=principal.key_id,
+            model_id=model_id,
+            endpoint=endpoint,
+            streamed=streamed,
+            input_tokens=input_tokens,
+            token_source=TokenSource.COUNTED,
+            price_version_id=None if price is None else price.version_id,
+            started_at=started_at,
+        )
+
+    def begin(self, deployment: str) -> None:
+        """The request goes to an engine; from here on a killed process leaves a trace in the journal."""
+        self.entry.deployment = deployment
+        if self.entry.queue_ms is None:
+            self.entry.queue_ms = self._elapsed()
+            try:
+                self._writer.start(self.entry)
+            except MeteringUnavailable as error:
+                raise unrecordable() from error
+
+    def delta(self, event: TextDelta) -> None:
+        """More output."""
+        entry = self.entry
+        entry.output_tokens += event.tokens
+        now = time.monotonic()
+        if entry.first_token_ms is None:
+            entry.first_token_ms = self._elapsed()
+        if now - self._noted > PROGRESS_SECONDS:
+            self._noted = now
+            self._writer.progress(entry)
+
+    def usage(self, usage: Usage) -> None:
+        """The final counts."""
+        entry = self.entry
+        entry.input_tokens = usage.input_tokens
+        entry.output_tokens = usage.output_tokens
+        entry.cached_input_tokens = usage.cached_input_tokens
+        entry.reasoning_tokens = usage.reasoning_tokens
+        entry.token_source = usage.source
+
+    def settle(self, outcome: Outcome, *, error_code: str = "") -> "asyncio.Future[None]":
+        """Hands the record to the writer, once; the future is done when it is committed.
+
+        A client that left pays for what was generated until then; a failed request is recorded and costs nothing.
+        """
+        if self._settled is None:
+            entry = self.entry
+            entry.outcome = outcome
+            entry.error_code = error_code
+            entry.total_ms = self._elapsed()
+            if outcome == Outcome.FAILED:
+                entry.cost_nano = 0
+            elif self._price is not None:
+                entry.cost_nano = cost_nano(
+                    self._price,
+                    input_tokens=entry.input_tokens,
+                    cached_input_tokens=entry.cached_input_tokens,
+                    output_tokens=entry.output_tokens,
+                    reasoning_tokens=entry.reasoning_tokens,
+                )
+            self._settled = self._writer.submit(entry)
+        return self._settled
+
+    def _elapsed(self) -> int:
+        return round((time.monotonic() - self._arrived) * 1000)
+
+
+async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -> AsyncIterator[Event]:
+    """The same events; the last `Finish` only after the usage record is committed.
+
+    Raises `ServerError` (503, metering_unavailable) when the record cannot be written: an answer that nobody can bill does not end well.
+    """
+    unfinished = choices
+    try:
+        async with aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                kind = type(event)
+                if kind is TextDelta:
+                    meter.delta(event)  # type: ignore[arg-type]
+                elif kind is Usage:
+                    meter.usage(event)  # type: ignore[arg-type]
+                elif kind is Finish:
+                    unfinished -= 1
+                    if not unfinished:
+                        await _committed(meter.settle(Outcome.COMPLETED))
+                yield event
+    except ApiError as error:
+        await _committed(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
+        raise
+    except (asyncio.CancelledError, GeneratorExit):
+        meter.settle(Outcome.CANCELLED)
+        raise
+    except Exception:
+        meter.settle(Outcome.FAILED, error_code="server_error")
+        raise
+
+
+async def _committed(settled: "asyncio.Future[None]") -> None:
+    try:
+        await asyncio.shield(settled)
+    except MeteringUnavailable as error:
+        raise unrecordable() from error
+
+
+def unrecordable() -> ServerError:
+    """No answer goes out that nobody could bill."""
+    error = ServerError("The service cannot record usage at the moment. Please try again.", code="metering_unavailable")
+    error.status, error.headers = 503, {"retry-after": "5"}
+    return error

@@ -1,0 +1,178 @@
+"""The way of a request, step by step: start reading here.
+
+decode (api.schemas) → admit (admission) → render and count (chat_template, tokenization) → route (routing) → backend
+(backends) ═ typed events ═ meter (meter, billing.metering) → encode (wire). Each step over the events is an async
+generator; closing the last one closes them all, down to the engine.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from accounts.principals import Principal
+from inference.admission import admit_model, assets_of, lifecycle_headers, output_tokens
+from inference.api.schemas.chat import (
+    ChatRequest,
+    choice_count,
+    output_limit,
+    sampling,
+    stops,
+    template_messages,
+    template_variables,
+    wanted_logprobs,
+    wants_usage,
+)
+from inference.backends import BACKENDS
+from inference.catalogue import Offer, catalogue
+from inference.deadline import Deadline
+from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable
+from inference.generation import Event, Generation, TextDelta, Usage
+from inference.meter import Meter, metered
+from inference.routing import router
+from inference.tokenization import count_tokens
+from inference.wire.chat import DONE, ChatEncoder, Transcript
+
+
+class Arrival(Struct, frozen=True):
+    """When a request came (Unix and monotonic seconds) and the id it got."""
+
+    request_id: uuid.UUID
+    started_at: float
+    monotonic: float
+
+
+class Answer(Struct):
+    """What a view sends: a whole body, or frames of server-sent events as they come."""
+
+    headers: dict[str, str]
+    body: bytes = b""
+    frames: AsyncIterator[bytes] | None = None
+
+
+async def chat_completion(request: ChatRequest, principal: Principal, arrival: Arrival) -> Answer:
+    """Answers `POST /v1/chat/completions`; raises `ApiError`.
+
+    Everything that can be refused is refused here; the engine is called when the answer's body or first frame is
+    asked for.
+    """
+    offers = await catalogue.current()
+    offer = admit_model(offers, principal, request.model, capability="chat")
+    generation = await _generation(request, offer, arrival)
+    meter = Meter(
+        request_id=arrival.request_id,
+        principal=principal,
+        model_id=offer.model_id,
+        endpoint="chat.completions",
+        streamed=bool(request.stream),
+        price=offers.prices.find(principal.organization_id, offer.model_id, offer.model_class, arrival.started_at),
+        input_tokens=generation.prompt_tokens,
+        started_at=arrival.started_at,
+        arrived=arrival.monotonic,
+    )
+    events = metered(routed(generation, offer, meter), meter, choices=generation.n)
+    encoder = ChatEncoder(
+        request_id=generation.request_id,
+        created=int(arrival.started_at),
+        model=offer.model_id,
+        n=generation.n,
+        include_usage=wants_usage(request),
+        logprobs=generation.top_logprobs is not None,
+    )
+    headers = lifecycle_headers(offer)
+    if request.stream:
+        frames = _frames(events, encoder, choices=generation.n, with_usage=wants_usage(request))
+        return Answer(headers, frames=frames)
+    return Answer(headers, body=await _collected(events, encoder, choices=generation.n))
+
+
+async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> Generation:
+    assets = assets_of(offer)
+    prompt = assets.chat_template.render(template_messages(request), **template_variables(request))
+    prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
+    return Generation(
+        request_id=str(arrival.request_id),
+        prompt=prompt,
+        prompt_tokens=prompt_tokens,
+        max_tokens=output_tokens(offer, prompt_tokens, output_limit(request)),
+        sampling=sampling(request),
+        n=choice_count(request),
+        stop=stops(request),
+        top_logprobs=wanted_logprobs(request),
+    )
+
+
+async def routed(generation: Generation, offer: Offer, meter: Meter) -> AsyncIterator[Event]:
+    """The events of the first deployment that answers; another is tried only while none has sent anything."""
+    tried: frozenset[str] = frozenset()
+    last: BackendUnavailable | None = None
+    with Deadline(first=offer.first_token_timeout, idle=offer.idle_timeout, total=offer.total_timeout) as deadline:
+        while True:
+            try:
+                target = router.acquire(offer.targets, without=tried)
+            except BackendUnavailable as error:
+                raise last or error from None
+            began = False
+            try:
+                meter.begin(target.name)
+                stream = BACKENDS[target.adapter].stream(generation, target)
+                async with aclosing(stream):  # type: ignore[type-var]
+                    deadline.wait()
+                    async for event in stream:
+                        deadline.got()
+                        if not began:
+                            began = True
+                            router.succeeded(target)
+                        yield event
+                        deadline.wait()
+                return
+            except BackendUnavailable as error:
+                router.failed(target)
+                if began:
+                    raise
+                tried, last = tried | {target.name}, error
+            except (BackendFailed, BackendTimeout):
+                router.failed(target)
+                raise
+            except asyncio.CancelledError:
+                if deadline.expired:
+                    router.failed(target)
+                raise
+            finally:
+                router.release(target)
+
+
+async def _frames(
+    events: AsyncIterator[Event], encoder: ChatEncoder, *, choices: int, with_usage: bool
+) -> AsyncIterator[bytes]:
+    usage = b""
+    async with aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, TextDelta):
+                yield encoder.chunk(event)
+            elif isinstance(event, Usage):
+                usage = encoder.usage(event) if with_usage else b""
+            else:
+                choices -= 1
+                end = encoder.finish(event.index, event.reason)
+                yield end if choices else end + usage + DONE
+
+
+async def _collected(events: AsyncIterator[Event], encoder: ChatEncoder, *, choices: int) -> bytes:
+    transcript = Transcript(choices)
+    usage = Usage(0, 0)
+    async with aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, Usage):
+                usage = event
+            else:
+                transcript.add(event)
+    return encoder.completion(transcript.choices(), usage)
+
+
+def arrive(request_id: uuid.UUID) -> Arrival:
+    """A request that comes in now."""
+    return Arrival(request_id, time.time(), time.monotonic())

@@ -1,0 +1,28 @@
+"""Reads of the catalogue for health checks and pages."""
+
+import asyncio
+
+from inference.backends.transport import TRANSPORT_ERRORS, send
+from inference.catalogue import catalogue
+from inference.generation import Target
+
+PROBE_SECONDS = 2.0
+
+
+async def model_is_ready(target: Target) -> bool:
+    """Whether Triton says that the deployment's model is ready; False after two seconds without a word."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            response = await send("GET", f"{target.url}/v2/models/{target.triton_model}/ready", headers=target.headers)
+            await response.stream.aclose()  # type: ignore[union-attr]
+            return response.status_code == 200
+    except (*TRANSPORT_ERRORS, TimeoutError):
+        return False
+
+
+async def healthy_deployments() -> list[str]:
+    """The names of the deployments of published models whose engine says that it is ready."""
+    snapshot = await catalogue.current()
+    targets = {target.name: target for offer in snapshot.offers for target in offer.targets}
+    ready = await asyncio.gather(*(model_is_ready(target) for target in targets.values()))
+    return [name for name, is_ready in zip(targets, ready, strict=True) if is_ready]

@@ -1,0 +1,155 @@
+"""Writes to the catalogue, each with its audit event; a change is in force in this process at once."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.audit import record_event
+from accounts.models import Organization, User
+from billing.pricing import is_priced
+from inference.backend_secrets import seal
+from inference.catalogue import catalogue
+from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
+
+
+def check_published_is_priced(model: ServedModel) -> None:
+    """Raises `ValidationError` on `published` where a customer could use the model for nothing."""
+    if model.published and not is_priced(model.model_id, model.model_class):
+        raise ValidationError(
+            {"published": "No list price covers this model or its class yet; a model without a price is not offered."}
+        )
+
+
+def save_model(*, actor: User | str, model: ServedModel, aliases: Iterable[str] | None = None) -> ServedModel:
+    """Validates and saves a model; `aliases` (None: as they are) replaces its other names. Raises `ValidationError`."""
+    with transaction.atomic():
+        created = model.pk is None
+        model.full_clean()
+        check_published_is_priced(model)
+        model.save()
+        if aliases is not None:
+            _replace_aliases(model, list(aliases))
+        note_model_change(actor=actor, model=model, created=created)
+    return model
+
+
+def note_model_change(*, actor: User | str, model: ServedModel, created: bool, detail: Any = None) -> None:
+    """Records that a model was saved, and lets requests see it."""
+    record_event(
+        actor=actor,
+        organization=None,
+        action="model.created" if created else "model.changed",
+        target=model,
+        detail={"published": model.published, "lifecycle": model.lifecycle, **(detail or {})},
+    )
+    transaction.on_commit(catalogue.invalidate)
+
+
+def _assign(row: ServedModel | Deployment, values: dict[str, Any]) -> bool:
+    """Sets the fields; whether any of them was different."""
+    changed = False
+    for name, value in values.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
+            changed = True
+    return changed
+
+
+def _replace_aliases(model: ServedModel, wanted: list[str]) -> None:
+    model.aliases.exclude(alias__in=wanted).delete()
+    for alias in wanted:
+        if not model.aliases.filter(alias=alias).exists():
+            row = ModelAlias(model=model, alias=alias)
+            row.full_clean()
+            row.save()
+
+
+def publish_model(
+    *, actor: User | str, model_id: str, aliases: Iterable[str] | None = None, **fields: Any
+) -> tuple[ServedModel, bool]:
+    """Creates or changes the model `model_id` and offers it to customers; returns it and whether it is new.
+
+    `fields` are those of `ServedModel`. Raises `ValidationError`, also where no price covers the model.
+    """
+    model = ServedModel.objects.filter(model_id=model_id).first()
+    created = model is None
+    model = model or ServedModel(model_id=model_id)
+    changed = _assign(model, {"published": True, **fields})
+    if not created and aliases is not None:
+        changed = changed or set(aliases) != set(model.aliases.values_list("alias", flat=True))
+    if changed or created:
+        save_model(actor=actor, model=model, aliases=aliases)
+    return model, created
+
+
+def grant_model(*, actor: User | str, model: ServedModel, organization: Organization) -> bool:
+    """Lets an organization use a model that is not public; False if it could already."""
+    with transaction.atomic():
+        _, created = ModelGrant.objects.get_or_create(model=model, organization=organization)
+        if created:
+            record_event(actor=actor, organization=organization, action="model.granted", target=model, detail={})
+            transaction.on_commit(catalogue.invalidate)
+    return created
+
+
+def save_deployment(*, actor: User | str, deployment: Deployment, secret: str | None = None) -> Deployment:
+    """Validates and saves a deployment. `secret` is the value of its header; None leaves the old one."""
+    with transaction.atomic():
+        created = deployment.pk is None
+        if secret is not None:
+            deployment.secret_value = seal(secret)
+        deployment.full_clean()
+        deployment.save()
+        record_event(
+            actor=actor,
+            organization=None,
+            action="deployment.created" if created else "deployment.changed",
+            target=deployment,
+            detail={"model": deployment.model.model_id, "enabled": deployment.enabled, "weight": deployment.weight},
+        )
+        transaction.on_commit(catalogue.invalidate)
+    return deployment
+
+
+def add_deployment(
+    *,
+    actor: User | str,
+    name: str,
+    model: ServedModel,
+    url: str,
+    triton_model: str,
+    secret: str | None = None,
+    **fields: Any,
+) -> tuple[Deployment, bool]:
+    """Creates or changes the deployment `name`; returns it and whether it is new. Raises `ValidationError`."""
+    deployment = Deployment.objects.filter(name=name).first()
+    created = deployment is None
+    deployment = deployment or Deployment(name=name)
+    changed = _assign(deployment, {"model": model, "url": url, "triton_model": triton_model, **fields})
+    if changed or created or secret is not None:
+        save_deployment(actor=actor, deployment=deployment, secret=secret)
+    return deployment, created
+
+
+def delete_deployment(*, actor: User | str, deployment: Deployment) -> None:
+    """Takes a deployment away."""
+    with transaction.atomic():
+        record_event(
+            actor=actor,
+            organization=None,
+            action="deployment.deleted",
+            target=deployment,
+            detail={"model": deployment.model.model_id},
+        )
+        deployment.delete()
+        transaction.on_commit(catalogue.invalidate)
+
+
+def delete_model(*, actor: User | str, model: ServedModel) -> None:
+    """Takes a model with its deployments out of the catalogue; its usage stays."""
+    with transaction.atomic():
+        record_event(actor=actor, organization=None, action="model.deleted", target=model, detail={})
+        model.delete()
+        transaction.on_commit(catalogue.invalidate)

@@ -1,0 +1,14 @@
+"""The routes below `/v1`; `ApiConsumer` resolves them."""
+
+from django.urls import path
+
+from inference.api.views.chat import ChatCompletionsView
+from inference.api.views.models import ModelsView, ModelView
+from inference.api.views.usage import UsageView
+
+urlpatterns = [
+    path("v1/chat/completions", ChatCompletionsView.as_view()),
+    path("v1/models", ModelsView.as_view()),
+    path("v1/models/<path:model_id>", ModelView.as_view()),
+    path("v1/usage", UsageView.as_view()),
+]
