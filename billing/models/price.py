@@ -23,7 +23,9 @@ class PriceVersion(models.Model):
         "class", max_length=10, blank=True, choices=[("premium", "Premium"), ("standard", "Standard")]
     )
     effective_from = models.DateTimeField(default=timezone.now)
-    input_nano = models.BigIntegerField("input", validators=[MinValueValidator(0)], help_text="Nano-euro per million tokens.")
+    input_nano = models.BigIntegerField(
+        "input", validators=[MinValueValidator(0)], help_text="Nano-euro per million tokens."
+    )
     cached_input_nano = models.BigIntegerField(
         "cached input", null=True, blank=True, validators=[MinValueValidator(0)], help_text="Empty: as input."
     )

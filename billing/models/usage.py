@@ -1,12 +1,15 @@
 """Usage: one record a request, rolled up by the hour. Counts and times, never content."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
 from accounts.models import ApiKey, Organization, Project
 from accounts.tenancy import TenantQuerySet
 from billing.models.price import PriceVersion
+
+# A reference without a constraint and without an index of its own.
+UNCHECKED: dict[str, Any] = {"db_constraint": False, "db_index": False}
 
 
 class TokenSource(models.TextChoices):
@@ -28,12 +31,17 @@ class Outcome(models.TextChoices):
 
 
 class UsageRecord(models.Model):
-    """One request. `id` is its UUIDv7, the `x-request-id` header; `cost_nano` is null while it is unrated."""
+    """One request. `id` is its UUIDv7, the `x-request-id` header; `cost_nano` is null while it is unrated.
+
+    On PostgreSQL the table is partitioned by month (`billing.partitions`). References are checked by Django alone: a
+    constraint would lock the same few rows of keys and organizations with every commit, and make each new partition
+    lock those tables.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+")
-    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", verbose_name="API key")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", **UNCHECKED)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+", **UNCHECKED)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", verbose_name="API key", **UNCHECKED)
     model_id = models.CharField("model", max_length=200)
     deployment = models.CharField(max_length=63, blank=True)
     endpoint = models.CharField(max_length=40)
@@ -45,7 +53,7 @@ class UsageRecord(models.Model):
     images = models.PositiveIntegerField(default=0)
     documents = models.PositiveIntegerField(default=0)
     token_source = models.CharField(max_length=10, choices=TokenSource)
-    price_version = models.ForeignKey(PriceVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    price_version = models.ForeignKey(PriceVersion, null=True, on_delete=models.PROTECT, related_name="+", **UNCHECKED)
     cost_nano = models.BigIntegerField("cost", null=True, help_text="Nano-euro; empty: unrated.")
     outcome = models.CharField(max_length=12, choices=Outcome)
     error_code = models.CharField(max_length=64, blank=True)
@@ -59,11 +67,13 @@ class UsageRecord(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        # Lists run along the id, whose leading bits are time; only rollups ask for hours.
         indexes = [
+            models.Index(fields=["organization", "id"], name="usage_organization_id"),
+            models.Index(fields=["api_key", "id"], name="usage_key_id"),
+            models.Index(fields=["model_id", "id"], name="usage_model_id"),
             models.Index(fields=["organization", "started_at"], name="usage_organization_started"),
-            models.Index(fields=["api_key", "started_at"], name="usage_key_started"),
-            models.Index(fields=["model_id", "started_at"], name="usage_model_started"),
-            models.Index(fields=["started_at"], name="usage_started"),
+            models.Index(fields=["id"], condition=models.Q(cost_nano=None), name="usage_unrated"),
         ]
 
     def __str__(self) -> str:
@@ -97,6 +107,7 @@ class UsageHour(models.Model):
                 fields=["organization", "hour", "project", "api_key", "model_id", "endpoint"], name="usage_hour_once"
             )
         ]
+        indexes = [models.Index(fields=["hour"], name="usage_hour_hour")]
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H}h {self.model_id}"

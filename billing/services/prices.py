@@ -1,0 +1,67 @@
+"""Setting prices: new versions only, so that what was charged stays explained."""
+
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Organization
+from billing.errors import PriceError
+from billing.models import PriceVersion
+from billing.pricing import price_of
+
+
+def set_price(
+    *,
+    input_nano: int,
+    output_nano: int,
+    cached_input_nano: int | None = None,
+    reasoning_nano: int | None = None,
+    model_id: str = "",
+    model_class: str = "",
+    organization: Organization | None = None,
+    effective_from: datetime | None = None,
+) -> tuple[PriceVersion, bool]:
+    """Sets what a million tokens cost (nano-euro) for a model or a class, for all or for one organization.
+
+    From `effective_from` (default: now) on. Returns the version and whether it is new: when the one in effect at that
+    moment says the same, it stands. A version that is not yet in effect is replaced by one for the same moment. Raises
+    `PriceError` for a moment in the past, for a negative or absurd price, and when both or neither of model and class
+    are named.
+    """
+    now = timezone.now()
+    begin = effective_from or now
+    if begin < now:
+        raise PriceError("A price cannot begin in the past: what was used then is charged already.")
+    version = PriceVersion(
+        organization=organization,
+        model_id=model_id,
+        model_class=model_class,
+        effective_from=begin,
+        input_nano=input_nano,
+        cached_input_nano=cached_input_nano,
+        output_nano=output_nano,
+        reasoning_nano=reasoning_nano,
+    )
+    try:
+        version.full_clean(validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        raise PriceError(" ".join(error.messages)) from error
+    same_target = PriceVersion.objects.filter(organization=organization, model_id=model_id, model_class=model_class)
+    try:
+        with transaction.atomic():
+            current = same_target.filter(effective_from__lte=begin).order_by("-effective_from").first()
+            if current is not None and _amounts(current) == _amounts(version):
+                return current, False
+            if current is not None and current.effective_from == begin:
+                current.delete()
+            version.save(force_insert=True)
+    except IntegrityError as error:
+        raise PriceError("Somebody else set this price at the same moment.") from error
+    return version, True
+
+
+def _amounts(version: PriceVersion) -> tuple[int, int, int, int]:
+    price = price_of(version)
+    return price.input_nano, price.cached_input_nano, price.output_nano, price.reasoning_nano
