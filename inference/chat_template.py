@@ -1,29 +1,22 @@
 """Chat templates: a conversation into the text that a model was trained on.
 
-Templates come from model assets and are programs, so they run in jinja2's immutable sandbox with bounds of their own.
-The text that they are given comes from customers, and the engine tokenizes the result with special tokens switched on:
-text that spells a special token would become one, and could end a turn or pose as the system. `neutralise` breaks every
-such spelling with a space after its first character ("<|im_end|>" becomes "< |im_end|>"): still readable for model and
-customer, a character that no tokenizer's normalizer drops, and nothing else of the text changes.
+The text that a template is given comes from customers, and the engine tokenizes the result with special tokens switched
+on: text that spells a special token would become one, and could end a turn or pose as the system. `neutralise` breaks
+every such spelling with a space after its first character ("<|im_end|>" becomes "< |im_end|>"): still readable for
+model and customer, a character that no tokenizer's normalizer drops, and nothing else of the text changes.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
-from jinja2.ext import Extension, LoopControlExtension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2.sandbox import SecurityError
 
 from accounts.errors import ApiError
 from inference.errors import InvalidRequest, ServerError
+from inference.template_sandbox import ENVIRONMENT, BoundedRange, ExhaustedError, RaisedError
 
-# Far above any real template: what one loop, all loops of a rendering and one repeated text may come to.
-MAX_ITERATIONS = 1_000_000
-MAX_REPEATED = 1_000_000
 # A rendering may hold the conversation some times over (a template may quote it), and its own text.
 MAX_GROWTH = 8
 MAX_OWN_TEXT = 1_000_000
@@ -52,119 +45,32 @@ RESERVED_VARIABLES = frozenset(
     )
 )
 
+# Templates ask whether these are none, which an undefined name is not.
+ABSENT = {"tools": None, "documents": None}
+
 # How templates spell their markers, for those that a tokenizer does not list as special: <|im_end|> (also with
 # DeepSeek's full-width bars), <start_of_turn>, </s>, <bos>, [INST], [/INST].
 MARKERS = re.compile(
     r"<[|\uff5c][^<>|\uff5c\s'\"]{1,80}[|\uff5c]>|</?(?:s|bos|eos|pad|unk)>|<(?:start|end)_of_[a-z_]+>|\[/?[A-Z][A-Z_]+\]"
 )
-# One of them that no special token holds breaks spellings.
+# The first that no special token holds breaks spellings.
 BREAKS = (" ", "\u200b", "\u2060")
+PROBE = "A text that no template holds."
 
 
 class AssetError(Exception):
     """A model's template or tokenizer cannot be used; the message is for the operator and holds no content."""
 
 
-class _RaisedError(TemplateError):
-    """What a template says with raise_exception."""
-
-
-class _ExhaustedError(Exception):
-    """A rendering went over its bounds."""
-
-
-class _GenerationTag(Extension):
-    """`{% generation %}`: marks the assistant's tokens for training; renders as what is inside."""
-
-    tags = {"generation"}
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """The sandbox, which also refuses to blow up numbers and texts."""
-
-    intercepted_binops = frozenset(("*", "**"))
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """The result of `left operator right`; raises _ExhaustedError for one of absurd size."""
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if operator == "**":
-            if not numbers or abs(left) > MAX_REPEATED or abs(right) > 64:
-                raise _ExhaustedError
-        elif not numbers:
-            times, text = (left, right) if isinstance(left, int) else (right, left)
-            if isinstance(times, int) and times * len(text) > MAX_REPEATED:
-                raise _ExhaustedError
-        return super().call_binop(context, operator, left, right)
-
-
-class _Range:
-    """`range` that counts: all loops of one rendering together stay below MAX_ITERATIONS."""
-
-    def __init__(self) -> None:
-        self.left = MAX_ITERATIONS
-
-    def __call__(self, *bounds: int) -> range:
-        numbers = range(*bounds)
-        self.left -= len(numbers)
-        if self.left < 0:
-            raise _ExhaustedError
-        return numbers
-
-
-def _raise_exception(message: object) -> NoReturn:
-    raise _RaisedError(str(message))
-
-
-def _strftime_now(form: str) -> str:
-    return datetime.now(tz=UTC).strftime(form)
-
-
-def _tojson(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """jinja2's own filter escapes HTML, which models were not trained on."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def _environment() -> _Sandbox:
-    environment = _Sandbox(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=[LoopControlExtension, _GenerationTag],
-        # Prompts are no HTML.
-        autoescape=False,
-        # One template each: it is compiled once and kept by its model.
-        cache_size=0,
-    )
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
-    return environment
-
-
-ENVIRONMENT = _environment()
-
-
-def spelling(tokens: Iterable[str]) -> re.Pattern[str] | None:
-    """An expression that finds the first character of every special token's spelling; None: there are none.
+def spelling(tokens: Iterable[str]) -> re.Pattern[str]:
+    """An expression that finds the first character of every spelling of a token of two characters or more.
 
     A look-ahead, so that spellings that overlap are all found. Grouped by that character, so that the scan of a text
     stops only where a token could begin.
     """
     by_first: dict[str, list[str]] = {}
-    for token in sorted(set(tokens), key=len, reverse=True):
-        if len(token) > 1:
-            by_first.setdefault(token[0], []).append(re.escape(token[1:]))
-    if not by_first:
-        return None
+    for token in tokens:
+        by_first.setdefault(token[0], []).append(re.escape(token[1:]))
     return re.compile("|".join(f"{re.escape(first)}(?={'|'.join(rests)})" for first, rests in by_first.items()))
 
 
@@ -192,7 +98,9 @@ class ChatTemplate:
         self._knows_developer = "developer" in source
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token, "unk_token": unk_token, "pad_token": pad_token}
         self.special_tokens = tuple(dict.fromkeys((*special_tokens, *MARKERS.findall(source))))
-        self._spelling = spelling(self.special_tokens)
+        breakable = [token for token in self.special_tokens if len(token) > 1]
+        self._spelling = spelling(breakable)
+        self._firsts = {token[0] for token in breakable}
         joined = "".join(self.special_tokens)
         free = next((mark for mark in BREAKS if mark not in joined), None)
         if free is None:
@@ -200,12 +108,27 @@ class ChatTemplate:
         self._broken = rf"\g<0>{free}"
         # Nothing can be put inside these.
         self._lone = str.maketrans({token: "?" for token in self.special_tokens if len(token) == 1})
+        self._wants_parts = self._loses(PROBE)
+        if self._wants_parts and self._loses([{"type": "text", "text": PROBE}]):
+            raise AssetError("The chat template cannot render a conversation of one user message.")
+
+    def _loses(self, content: Any) -> bool:
+        """Whether a user's message comes to nothing: some templates take text, some a list of parts, most both."""
+        try:
+            return PROBE not in self._render([{"role": "user", "content": content}], {})
+        # As in `render`: a template may fail in any way.
+        except Exception:  # noqa: BLE001
+            return True
 
     def neutralise(self, text: str) -> str:
         """`text` in which no special token is spelled out."""
         if self._lone:
             text = text.translate(self._lone)
-        return text if self._spelling is None else self._spelling.sub(self._broken, text)
+        # Most texts hold none of these characters, and looking for one is far cheaper than the expression.
+        for first in self._firsts:
+            if first in text:
+                return self._spelling.sub(self._broken, text)
+        return text
 
     def _neutral(self, value: Any) -> Any:
         """`value` with every string in it neutralised, names of fields too."""
@@ -225,34 +148,40 @@ class ChatTemplate:
         template that fails; neither holds any of the conversation.
         """
         try:
-            return self._render(messages, variables)
-        except _RaisedError as error:
-            problem: ApiError = self._refusal(str(error))
-        except (_ExhaustedError, SecurityError, OverflowError, MemoryError):
-            problem = ServerError("The model's chat template asks for more than it may.", code="chat_template_error")
+            given = {name: self._neutral(value) for name, value in variables.items() if name not in RESERVED_VARIABLES}
         except RecursionError:
-            problem = InvalidRequest("The conversation is nested too deeply.", param="messages")
+            given = None
+        if given is None:
+            raise self._wrong_variables("nested too deeply")
+        try:
+            return self._render([self._turn(message) for message in messages], given)
+        except RaisedError as error:
+            problem: ApiError = self._refusal(str(error))
+        except (ExhaustedError, SecurityError, OverflowError, MemoryError, RecursionError):
+            problem = ServerError("The model's chat template asks for more than it may.", code="chat_template_error")
         # A template is a program that may fail in any way. Whatever it was, its text may quote the conversation.
         except Exception:  # noqa: BLE001
-            problem = self._failure(variables)
+            problem = self._failure(given)
         raise problem
 
-    def _render(self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> str:
-        neutral = [self._neutral(dict(message)) for message in messages]
-        if not self._knows_developer:
-            for message in neutral:
-                if message.get("role") == "developer":
-                    message["role"] = "system"
-        given = {name: self._neutral(value) for name, value in variables.items() if name not in RESERVED_VARIABLES}
-        context = self._template.new_context(
-            {**given, **self._tokens, "messages": neutral, "add_generation_prompt": True, "range": _Range()}
-        )
-        room = MAX_OWN_TEXT + MAX_GROWTH * (_size(neutral) + _size(given))
+    def _turn(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """A message as the template may see it."""
+        turn = {name: value if name == "role" else self._neutral(value) for name, value in message.items()}
+        if turn.get("role") == "developer" and not self._knows_developer:
+            turn["role"] = "system"
+        if self._wants_parts and isinstance(turn.get("content"), str):
+            turn["content"] = [{"type": "text", "text": turn["content"]}]
+        return turn
+
+    def _render(self, turns: list[dict[str, Any]], given: Mapping[str, Any]) -> str:
+        own = {"messages": turns, "add_generation_prompt": True, "range": BoundedRange()}
+        context = self._template.new_context({**given, **ABSENT, **self._tokens, **own})
+        room = MAX_OWN_TEXT + MAX_GROWTH * (_size(turns) + _size(given))
         pieces = []
         for piece in self._template.root_render_func(context):
             room -= len(piece)
             if room < 0:
-                raise _ExhaustedError
+                raise ExhaustedError
             pieces.append(piece)
         return "".join(pieces)
 
@@ -262,12 +191,15 @@ class ChatTemplate:
         own = said if said and said in self._source else "The model's chat template does not accept this conversation."
         return InvalidRequest(own, param="messages", code="invalid_value")
 
-    def _failure(self, variables: Mapping[str, Any]) -> ApiError:
+    def _failure(self, given: Mapping[str, Any]) -> ApiError:
         """A failure inside the template; with variables of the client's own the likely cause is one of them."""
-        if variables.keys() - {"reasoning_effort"}:
-            message = "Invalid 'chat_template_kwargs': the model's chat template fails with these values."
-            return InvalidRequest(message, param="chat_template_kwargs", code="invalid_value")
+        if given.keys() - {"reasoning_effort"}:
+            return self._wrong_variables("the model's chat template fails with these values")
         return ServerError("The model's chat template fails with this conversation.", code="chat_template_error")
+
+    def _wrong_variables(self, problem: str) -> InvalidRequest:
+        message = f"Invalid 'chat_template_kwargs': {problem}."
+        return InvalidRequest(message, param="chat_template_kwargs", code="invalid_value")
 
 
 def _size(value: Any) -> int:

@@ -19,7 +19,7 @@ TokenId = Annotated[int, Meta(ge=0)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 # OpenAI's own pattern. It also keeps a name from completing a special token together with the text that follows it.
-Name = Annotated[str, Meta(pattern=r"^[^\s<|\\/>]+$", max_length=64)]
+Name = Annotated[str, Meta(pattern=r"^[^\s<|\\/>]+\Z", max_length=64)]
 MetadataKey = Annotated[str, Meta(max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
 

@@ -1,7 +1,6 @@
 """JSON bodies into typed requests; every refusal carries OpenAI's `code` and the path of the field in `param`."""
 
 import re
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,15 +33,16 @@ PATTERN = re.compile(r"Expected `str` matching regex '(.*)'")
 STEP = re.compile(r"\w+|\[\d+\]")
 
 
-@cache
-def _decoder(shape: type) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(shape)
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
 def decode(body: bytes, shape: type[T]) -> T:
     """A JSON body as `shape`, a msgspec Struct. Raises InvalidRequest."""
+    decoder = _decoders.get(shape)
+    if decoder is None:
+        decoder = _decoders[shape] = msgspec.json.Decoder(shape)
     try:
-        decoded: T = _decoder(shape).decode(body)
+        decoded: T = decoder.decode(body)
     except msgspec.ValidationError as error:
         problem = _problem(str(error), shape)
     # A UnicodeDecodeError holds the whole string; none of these may become the cause of what we raise.

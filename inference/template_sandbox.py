@@ -1,0 +1,107 @@
+"""The sandbox that chat templates run in: jinja2's immutable one, with what templates of models expect and bounds.
+
+A template is an operator's asset and no enemy, but it is a program fed with customers' text: it can neither reach out
+of the sandbox nor loop or repeat without end. A text doubled over and over by `~` is not noticed.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension, LoopControlExtension
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+# Far above any real template: what all loops of one rendering, and one repeated text, may come to.
+MAX_ITERATIONS = 1_000_000
+MAX_REPEATED = 1_000_000
+
+
+class RaisedError(TemplateError):
+    """What a template says with raise_exception."""
+
+
+class ExhaustedError(Exception):
+    """A rendering went over its bounds."""
+
+
+class _GenerationTag(Extension):
+    """`{% generation %}`: marks the assistant's tokens for training; renders as what is inside."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """The sandbox, which also refuses to blow up numbers and texts."""
+
+    intercepted_binops = frozenset(("*", "**"))
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """The result of `left operator right`; raises ExhaustedError for one of absurd size."""
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "**":
+            if not numbers or abs(left) > MAX_REPEATED or abs(right) > 64:
+                raise ExhaustedError
+        elif not numbers:
+            times, text = (left, right) if isinstance(left, int) else (right, left)
+            if isinstance(times, int) and times * len(text) > MAX_REPEATED:
+                raise ExhaustedError
+        return super().call_binop(context, operator, left, right)
+
+
+class BoundedRange:
+    """`range` that counts: all loops of one rendering together stay below MAX_ITERATIONS."""
+
+    def __init__(self) -> None:
+        self.left = MAX_ITERATIONS
+
+    def __call__(self, *bounds: int) -> range:
+        numbers = range(*bounds)
+        self.left -= len(numbers)
+        if self.left < 0:
+            raise ExhaustedError
+        return numbers
+
+
+def _raise_exception(message: object) -> NoReturn:
+    raise RaisedError(str(message))
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.now(tz=UTC).strftime(form)
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """jinja2's own filter escapes HTML, which models were not trained on."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _environment() -> _Sandbox:
+    environment = _Sandbox(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[LoopControlExtension, _GenerationTag],
+        # Prompts are no HTML.
+        autoescape=False,
+        # One template each: it is compiled once and kept by its model.
+        cache_size=0,
+    )
+    environment.filters["tojson"] = _tojson
+    del environment.globals["lipsum"]
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = _strftime_now
+    return environment
+
+
+ENVIRONMENT = _environment()
