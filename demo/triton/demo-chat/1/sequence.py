@@ -1,0 +1,176 @@
+"""One answer while it grows: choosing tokens under the request's rules, turning them into text, knowing when to stop."""
+
+import codecs
+import math
+import random
+from collections.abc import Callable, Iterator
+
+from sampling import SamplingParams
+from vocabulary import Vocabulary
+
+# A bias of this size decides by itself, as it does in a real model.
+DECISIVE_BIAS = 50.0
+
+
+class Sequence:
+    """The state that vLLM calls a completion output."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        params: SamplingParams,
+        speech: Iterator[int | None],
+        rng: random.Random,
+        *,
+        limit: int,
+        exact: int | None = None,
+    ) -> None:
+        """`speech` yields what the model wants to say, None where it wants to end; `limit` and `exact` are tokens."""
+        self.token_ids: list[int] = []
+        self.text = ""
+        self.finish_reason: str | None = None
+        self.cumulative_logprob = 0.0
+        self.logprobs: list[dict[int, dict[str, object]]] | None = None if params.logprobs is None else []
+        self._vocabulary = vocabulary
+        self._params = params
+        self._speech = speech
+        self._rng = rng
+        self._limit = limit
+        self._exact = exact
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._full_text = ""
+        self._held_back = 0
+        if params.stop and not params.include_stop_str_in_output:
+            self._held_back = max(len(stop) for stop in params.stop) - 1
+        self._choose = _chooser(vocabulary, params)
+
+    def step(self) -> None:
+        """Generate one token. Nothing happens once the sequence is finished."""
+        if self.finish_reason is not None:
+            return
+        token = self._next_token()
+        self.token_ids.append(token)
+        self._note_logprob(token)
+        ends = self._ending(token)
+        shown = token not in self._vocabulary.special or not self._params.skip_special_tokens
+        if shown and (ends != "stop" or self._params.include_stop_str_in_output):
+            self._full_text += self._decode(self._vocabulary.bytes_of(token))
+        self.finish_reason = self._cut_at_stop_string() or ends
+        if self.finish_reason is None and self._held_back:
+            self.text = self._full_text[: -self._held_back]
+        else:
+            self.text = self._full_text
+
+    def _next_token(self) -> int:
+        if self._exact is not None and len(self.token_ids) + 1 >= self._exact and not self._params.ignore_eos:
+            wanted: int | None = self._vocabulary.eos
+        else:
+            wanted = self._say()
+        return self._choose(wanted, self._say, self.token_ids, self._rng)
+
+    def _say(self) -> int:
+        """The next token of the speech; its end is skipped where the answer must go on."""
+        for token in self._speech:
+            if token is not None:
+                return token
+            if not self._params.ignore_eos and self._exact is None:
+                return self._vocabulary.eos
+        return self._vocabulary.eos
+
+    def _ending(self, token: int) -> str | None:
+        if token == self._vocabulary.eos and not self._params.ignore_eos:
+            return "stop"
+        if token in self._params.stop_token_ids:
+            return "stop"
+        if len(self.token_ids) >= self._limit:
+            return "length"
+        return None
+
+    def _cut_at_stop_string(self) -> str | None:
+        if not self._params.stop or len(self.token_ids) <= self._params.min_tokens:
+            return None
+        hits = [(self._full_text.find(stop), stop) for stop in self._params.stop if stop in self._full_text]
+        if not hits:
+            return None
+        start, stop = min(hits)
+        self._full_text = self._full_text[: start + len(stop) if self._params.include_stop_str_in_output else start]
+        return "stop"
+
+    def _note_logprob(self, token: int) -> None:
+        entries = invent_logprobs(self._vocabulary, token, max(0, self._params.logprobs or 0), self._params, self._rng)
+        self.cumulative_logprob += float(str(entries[token]["logprob"]))
+        if self.logprobs is not None:
+            self.logprobs.append(entries)
+
+
+Chooser = Callable[[int | None, Callable[[], int], list[int], random.Random], int]
+
+
+def _chooser(vocabulary: Vocabulary, params: SamplingParams) -> Chooser:
+    """A function that turns the wanted token into one that bias, bad words, allow-list and `min_tokens` permit."""
+    bias = params.logit_bias or {}
+    forced = max((token for token in bias if bias[token] >= DECISIVE_BIAS), key=lambda token: bias[token], default=None)
+    banned = {token for token, value in bias.items() if value <= -DECISIVE_BIAS}
+    enders = {vocabulary.eos, *params.stop_token_ids}
+    bad = [tokens for word in params.bad_words for tokens in _spellings(vocabulary, word)]
+    allowed = sorted(set(params.allowed_token_ids or ()))
+
+    def permitted(token: int, so_far: list[int]) -> bool:
+        if token in banned or (len(so_far) < params.min_tokens and token in enders):
+            return False
+        if allowed and token not in allowed:
+            return False
+        return not any(
+            word[-1] == token and so_far[len(so_far) - len(word) + 1 :] == word[:-1]
+            for word in bad
+            if len(word) - 1 <= len(so_far)
+        )
+
+    def choose(wanted: int | None, say: Callable[[], int], so_far: list[int], rng: random.Random) -> int:
+        if forced is not None and permitted(forced, so_far):
+            return forced
+        token = say() if wanted is None else wanted
+        if not allowed:
+            # The speech goes on without what it may not say; a finite one has ended after so many attempts.
+            for _ in range(500):
+                if permitted(token, so_far):
+                    return token
+                token = say()
+        elif permitted(token, so_far):
+            return token
+        candidates = [other for other in allowed or range(vocabulary.size) if permitted(other, so_far)]
+        return rng.choice(candidates) if candidates else vocabulary.eos
+
+    return choose
+
+
+def _spellings(vocabulary: Vocabulary, word: str) -> list[list[int]]:
+    plain, spaced = vocabulary.encode(word.lstrip()), vocabulary.encode(" " + word.lstrip())
+    return [tokens for tokens in (plain, spaced) if tokens]
+
+
+def invent_logprobs(
+    vocabulary: Vocabulary, token: int, top: int, params: SamplingParams, rng: random.Random
+) -> dict[int, dict[str, object]]:
+    """Plausible log probabilities: the sampled token first, then the `top` likeliest by rank; they sum to less than 1.
+
+    As in vLLM there are `top` entries when the sampled token is among the likeliest, else one more.
+    """
+    rank = 2 if not params.greedy and rng.random() < 0.15 else 1
+    best = rng.uniform(0.45, 0.97)
+    probabilities = [best]
+    while len(probabilities) < max(top, rank):
+        probabilities.append((1.0 - sum(probabilities)) * 0.6)
+    entries = {token: _entry(vocabulary, token, probabilities[rank - 1], rank)}
+    other = token
+    for place in range(1, top + 1):
+        if place == rank:
+            continue
+        while other in entries:
+            other = (other * 31 + 7 * place + 5) % vocabulary.size
+        entries[other] = _entry(vocabulary, other, probabilities[place - 1], place)
+    return entries
+
+
+def _entry(vocabulary: Vocabulary, token: int, probability: float, rank: int) -> dict[str, object]:
+    return {"logprob": math.log(probability), "rank": rank, "decoded_token": vocabulary.text_of(token)}

@@ -1,0 +1,79 @@
+"""The shipped tokenizer: text to tokens as an engine does it, tokens to bytes, and a prompt's turns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a ChatML prompt; `role` is empty for text outside of any message."""
+
+    role: str
+    text: str
+
+
+class Vocabulary:
+    """tokenizer.json of demo-chat."""
+
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self.size = self._tokenizer.get_vocab_size()
+        self.turn_start = self._tokenizer.token_to_id("<|im_start|>")
+        self.eos = self._tokenizer.token_to_id("<|im_end|>")
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.special = frozenset(token for token, entry in added.items() if entry.special)
+        alphabet = _byte_of_letter()
+        self._bytes: list[bytes] = []
+        for token in range(self.size):
+            if token in added:
+                self._bytes.append(added[token].content.encode())
+            else:
+                self._bytes.append(bytes(alphabet[letter] for letter in self._tokenizer.id_to_token(token)))
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of `text`; the text of a special token becomes that token, as in every engine."""
+        return list(self._tokenizer.encode(text).ids)
+
+    def bytes_of(self, token: int) -> bytes:
+        """What `token` stands for; may be a part of a UTF-8 character."""
+        return self._bytes[token]
+
+    def text_of(self, token: int) -> str:
+        """`token` alone as text; a partial character shows as U+FFFD."""
+        return self._bytes[token].decode("utf-8", "replace")
+
+    def turns(self, prompt: list[int]) -> list[Turn]:
+        """The prompt's messages, told apart by the special tokens and by nothing else.
+
+        A prompt without them is one turn of the user: a plain completion.
+        """
+        pieces: list[tuple[bool, list[int]]] = [(False, [])]
+        for token in prompt:
+            if token == self.turn_start:
+                pieces.append((True, []))
+            elif token == self.eos:
+                pieces.append((False, []))
+            elif token not in self.special:
+                pieces[-1][1].append(token)
+        turns = []
+        for is_message, tokens in pieces:
+            text = b"".join(self._bytes[token] for token in tokens).decode("utf-8", "replace")
+            if is_message:
+                role, _, body = text.partition("\n")
+                turns.append(Turn(role.strip(), body))
+            elif text.strip():
+                turns.append(Turn("", text))
+        if not any(turn.role for turn in turns):
+            return [Turn("user", " ".join(turn.text for turn in turns))]
+        return turns
+
+
+def _byte_of_letter() -> dict[str, int]:
+    """The alphabet of byte-level BPE (GPT-2): printable bytes stand for themselves, the others for U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    letters = {chr(byte): byte for byte in printable}
+    others = (byte for byte in range(256) if byte not in set(printable))
+    letters.update({chr(0x100 + index): byte for index, byte in enumerate(others)})
+    return letters
