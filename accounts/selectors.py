@@ -1,12 +1,13 @@
 """Reads for pages, commands and the admin."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import ApiKey, AuditEvent, Membership, Organization, Project, User
+from accounts.models import ApiKey, AuditEvent, Membership, Organization, Project, Role, User
 
 
 def organizations_of(user: User) -> QuerySet[Organization]:
@@ -39,6 +40,19 @@ def members_of(organization: Organization) -> QuerySet[Membership]:
         Membership.objects.for_organization(organization).select_related("user").order_by("user__email")
     )
     return found
+
+
+def leaves_without_owner(leaving: Sequence[Membership]) -> bool:
+    """Whether one organization would have no owner who can sign in, were these of its owners not owners any more.
+
+    An owner whose account is locked cannot act for the organization, so only active ones count. Roles are read from the
+    database: a form has changed those of its instances already.
+    """
+    keys = [membership.pk for membership in leaving]
+    if not Membership.objects.filter(pk__in=keys, role=Role.OWNER).exists():
+        return False
+    staying = Membership.objects.for_organization(leaving[0].organization_id).exclude(pk__in=keys)
+    return not staying.filter(role=Role.OWNER, user__is_active=True).exists()
 
 
 def projects_of(organization: Organization) -> QuerySet[Project]:

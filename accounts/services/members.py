@@ -4,6 +4,7 @@ from django.db import transaction
 
 from accounts.audit import Actor, record_event
 from accounts.models import Membership, Organization, Role, User
+from accounts.selectors import leaves_without_owner
 from accounts.services.errors import LastOwnerError
 
 
@@ -25,8 +26,8 @@ def change_member_role(*, actor: Actor, membership: Membership, role: str) -> Me
     locked = _lock(membership)
     if locked.role == role:
         return locked
-    if role != Role.OWNER:
-        _keep_an_owner(locked)
+    if role != Role.OWNER and leaves_without_owner([locked]):
+        raise LastOwnerError
     before, locked.role = locked.role, role
     locked.full_clean()
     locked.save(update_fields=["role"])
@@ -44,7 +45,8 @@ def change_member_role(*, actor: Actor, membership: Membership, role: str) -> Me
 def remove_member(*, actor: Actor, membership: Membership) -> None:
     """Ends a membership. Raises `LastOwnerError`. Keys that the person issued belong to the organization and stay."""
     locked = _lock(membership)
-    _keep_an_owner(locked)
+    if leaves_without_owner([locked]):
+        raise LastOwnerError
     record_event(
         actor=actor,
         organization=locked.organization,
@@ -61,12 +63,3 @@ def _lock(membership: Membership) -> Membership:
     Organization.objects.select_for_update().get(pk=membership.organization_id)
     found: Membership = Membership.objects.select_related("organization", "user").get(pk=membership.pk)
     return found
-
-
-def _keep_an_owner(leaving: Membership) -> None:
-    if leaving.role != Role.OWNER:
-        return
-    others = Membership.objects.for_organization(leaving.organization_id).exclude(pk=leaving.pk)
-    # An owner whose account is locked cannot act for the organization.
-    if not others.filter(role=Role.OWNER, user__is_active=True).exists():
-        raise LastOwnerError
