@@ -11,22 +11,29 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env()
-if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(str(BASE_DIR / ".env"))
+# What the environment says goes first. Empty: no file is read.
+if (env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env"))) and Path(env_file).is_file():
+    environ.Env.read_env(env_file)
 
 
-def secret(name: str, var_dir: Path, *, embedded: bool) -> str:
-    """The secret `name` from the environment.
+def secrets_of(names: tuple[str, ...], var_dir: Path, *, embedded: bool) -> list[str]:
+    """The secrets called `names`, from the environment.
 
     Only with the embedded database is a missing one made up: 50 random characters, kept in `var/secrets/` (mode 0600),
-    so that a restart finds the same. Raises `ImproperlyConfigured` otherwise.
+    so that a restart finds the same. Otherwise raises `ImproperlyConfigured` with the names of all that are missing.
     """
-    value: str = env.str(name, default="")
-    if value:
-        return value
-    if not embedded:
-        raise ImproperlyConfigured(f"{name} is not set. With DATABASE_URL set, Hanse needs {name} in the environment.")
-    path = var_dir / "secrets" / name.lower().replace("_", "-")
+    values = {name: env.str(name, default="") for name in names}
+    missing = [name for name, value in values.items() if not value]
+    if missing and not embedded:
+        raise ImproperlyConfigured(
+            f"Not set: {', '.join(missing)}. With DATABASE_URL set, Hanse takes its secrets from the environment; "
+            "docs/configuration.md says how to make them."
+        )
+    return [values[name] or kept_secret(var_dir / "secrets" / name.lower().replace("_", "-")) for name in names]
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in the file `path`, which is made on first use."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -52,6 +59,8 @@ def database(url: str, var_dir: Path, *, pool_size: int) -> dict[str, object]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
+        # A file, not Django's shared memory: connections of several threads wait for each other only in a file.
+        settings["TEST"] = {"NAME": str(var_dir / "test.sqlite3")}
     else:
         # A pool wants CONN_MAX_AGE 0: a connection kept beyond its request leaks under ASGI.
         settings["CONN_MAX_AGE"] = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
-from config.env import BASE_DIR, database, env, secret
+from config.env import BASE_DIR, database, env, secrets_of
 from config.logs import logging_config
 
 # -- which installation this is -------------------------------------------------------------------------------
@@ -15,8 +15,7 @@ REDIS_URL: str = env.str("REDIS_URL", default="")
 EMBEDDED = not DATABASE_URL
 DEBUG: bool = env.bool("DEBUG", default=False)
 
-SECRET_KEY = secret("SECRET_KEY", VAR_DIR, embedded=EMBEDDED)
-API_KEY_PEPPER = secret("API_KEY_PEPPER", VAR_DIR, embedded=EMBEDDED)
+SECRET_KEY, API_KEY_PEPPER = secrets_of(("SECRET_KEY", "API_KEY_PEPPER"), VAR_DIR, embedded=EMBEDDED)
 API_KEY_PREFIX: str = env.str("API_KEY_PREFIX", default="sk-hanse-")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else [])
@@ -42,6 +41,8 @@ INSTALLED_APPS = [
     "inference",
 ]
 MIDDLEWARE = [
+    # First: a load balancer's probe names no host that we know, and wants neither session nor redirect.
+    "config.health.health_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
