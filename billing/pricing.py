@@ -9,8 +9,6 @@ from msgspec import Struct
 from billing.models import PriceVersion
 
 TOKENS_PER_PRICE = 1_000_000
-# A million EUR for a million tokens. Twice four thousand million tokens of it still fit a BigIntegerField.
-MAX_PRICE_NANO = 1_000_000 * 1_000_000_000
 
 
 class Price(Struct, frozen=True, gc=False):

@@ -1,6 +1,14 @@
 """How much: prices, usage records and their rollups."""
 
-from billing.models.price import PriceVersion
+from billing.models.price import PriceInEffectError, PriceVersion
 from billing.models.usage import Outcome, RollupWatermark, TokenSource, UsageHour, UsageRecord
 
-__all__ = ["Outcome", "PriceVersion", "RollupWatermark", "TokenSource", "UsageHour", "UsageRecord"]
+__all__ = [
+    "Outcome",
+    "PriceInEffectError",
+    "PriceVersion",
+    "RollupWatermark",
+    "TokenSource",
+    "UsageHour",
+    "UsageRecord",
+]

@@ -1,11 +1,22 @@
 """Prices: versioned and effective-dated, in nano-euro per million tokens."""
 
+from datetime import datetime
+from typing import Any
+
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
 from accounts.models import Organization
+
+# At most a million EUR for a million tokens: four thousand million of the dearest tokens still fit a BigIntegerField.
+MAX_PRICE_NANO = 1_000_000 * 1_000_000_000
+IN_RANGE = [MinValueValidator(0), MaxValueValidator(MAX_PRICE_NANO)]
+
+
+class PriceInEffectError(TypeError):
+    """Somebody tried to change or delete a price that has been charged."""
 
 
 class PriceVersion(models.Model):
@@ -23,17 +34,13 @@ class PriceVersion(models.Model):
         "class", max_length=10, blank=True, choices=[("premium", "Premium"), ("standard", "Standard")]
     )
     effective_from = models.DateTimeField(default=timezone.now)
-    input_nano = models.BigIntegerField(
-        "input", validators=[MinValueValidator(0)], help_text="Nano-euro per million tokens."
-    )
+    input_nano = models.BigIntegerField("input", validators=IN_RANGE, help_text="Nano-euro per million tokens.")
     cached_input_nano = models.BigIntegerField(
-        "cached input", null=True, blank=True, validators=[MinValueValidator(0)], help_text="Empty: as input."
+        "cached input", null=True, blank=True, validators=IN_RANGE, help_text="Empty: as input."
     )
-    output_nano = models.BigIntegerField(
-        "output", validators=[MinValueValidator(0)], help_text="Nano-euro per million tokens."
-    )
+    output_nano = models.BigIntegerField("output", validators=IN_RANGE, help_text="Nano-euro per million tokens.")
     reasoning_nano = models.BigIntegerField(
-        "reasoning", null=True, blank=True, validators=[MinValueValidator(0)], help_text="Empty: as output."
+        "reasoning", null=True, blank=True, validators=IN_RANGE, help_text="Empty: as output."
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -58,7 +65,27 @@ class PriceVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.model_id or self.model_class} from {self.effective_from:%Y-%m-%d}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Stores it; raises `PriceInEffectError` for one that has begun."""
+        self._must_not_have_begun()
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Removes it; raises `PriceInEffectError` for one that has begun."""
+        self._must_not_have_begun()
+        return super().delete(*args, **kwargs)
+
     def clean(self) -> None:
         """Exactly one of model and class."""
         if bool(self.model_id) == bool(self.model_class):
             raise ValidationError({"model_id": "Name a model or choose a class, not both."})
+
+    def is_in_effect(self, now: datetime | None = None) -> bool:
+        """Whether it has begun at `now` (default: this moment); a later version may have superseded it since."""
+        return self.effective_from <= (now or timezone.now())
+
+    def _must_not_have_begun(self) -> None:
+        # As stored: the instance may carry another date by now.
+        stored = None if self.pk is None else PriceVersion.objects.filter(pk=self.pk).first()
+        if stored is not None and stored.is_in_effect():
+            raise PriceInEffectError("A price in effect is superseded by a new version, never changed.")

@@ -6,10 +6,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.audit import Actor, record_event
 from accounts.models import Organization
 from billing.errors import PriceError
-from billing.models import PriceVersion
+from billing.models import PriceInEffectError, PriceVersion
 from billing.pricing import price_of
+
+KINDS = ("input_nano", "cached_input_nano", "output_nano", "reasoning_nano")
 
 
 def set_price(
@@ -22,6 +25,7 @@ def set_price(
     model_class: str = "",
     organization: Organization | None = None,
     effective_from: datetime | None = None,
+    actor: Actor = "system",
 ) -> tuple[PriceVersion, bool]:
     """Sets what a million tokens cost (nano-euro) for a model or a class, for all or for one organization.
 
@@ -57,6 +61,10 @@ def set_price(
             if current is not None and current.effective_from == begin:
                 current.delete()
             version.save(force_insert=True)
+            detail = {"effective_from": begin.isoformat(), **dict(zip(KINDS, _amounts(version), strict=True))}
+            record_event(actor=actor, organization=organization, action="price.set", target=version, detail=detail)
+    except PriceInEffectError as error:
+        raise PriceError("A price with other amounts has begun at this moment.") from error
     except IntegrityError as error:
         raise PriceError("Somebody else set this price at the same moment.") from error
     return version, True
