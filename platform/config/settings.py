@@ -153,6 +153,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "ensure-partitions": {"task": "billing.tasks.ensure_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
 # -- logs -----------------------------------------------------------------------------------------------------
