@@ -1,0 +1,1 @@
+"""Pages of a customer: sign in, keys."""

@@ -1,0 +1,1 @@
+"""Pages of a customer: the first page with usage."""
