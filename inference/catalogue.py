@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import close_old_connections, connection
 from msgspec import Struct
 
+from accounts.database_thread import in_database_thread
 from accounts.principals import Principal
 from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
@@ -194,20 +193,12 @@ class CatalogueCache:
     async def _load(self) -> Catalogue:
         while True:
             generation = self._generation
-            snapshot = await sync_to_async(_load_in_thread, thread_sensitive=False)()
+            snapshot = await in_database_thread(load_catalogue)
             # What changed while it was read makes it old already.
             if generation == self._generation:
                 self._snapshot = snapshot
                 self._fresh_until = time.monotonic() + settings.CATALOGUE_TTL_SECONDS
                 return snapshot
-
-
-def _load_in_thread() -> Catalogue:
-    close_old_connections()
-    try:
-        return load_catalogue()
-    finally:
-        connection.close()
 
 
 def _log_failure(task: "asyncio.Task[Catalogue]") -> None:

@@ -18,7 +18,7 @@ from inference.api.base import Result
 from inference.client_address import client_address, trusted_networks
 from inference.errors import BodyTooLarge, UnknownRoute
 from inference.lifecycle import ensure_running
-from inference.pipeline import Answer, arrive
+from inference.pipeline import EVENT_STREAM, Answer, arrive
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
 
@@ -140,9 +140,10 @@ class ApiConsumer(AsyncHttpConsumer):
         """
         frames = answer.frames
         assert frames is not None  # noqa: S101
-        self.answer_headers = answer.headers
-        self.last_sent = time.monotonic()
-        self.keepalive = asyncio.get_running_loop().call_later(settings.STREAM_KEEPALIVE_SECONDS, self.keep_alive)
+        self.answer = answer
+        if answer.content_type == EVENT_STREAM:
+            self.last_sent = time.monotonic()
+            self.keepalive = asyncio.get_running_loop().call_later(settings.STREAM_KEEPALIVE_SECONDS, self.keep_alive)
         send = self.base_send
         try:
             async for frame in frames:
@@ -157,7 +158,7 @@ class ApiConsumer(AsyncHttpConsumer):
     async def start_stream(self) -> None:
         """Sends the head of an event stream."""
         self.started = True
-        headers = self.headers("text/event-stream; charset=utf-8", self.answer_headers)
+        headers = self.headers(self.answer.content_type, self.answer.headers)
         # nginx buffers proxied answers unless told not to.
         headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         await self.send_headers(status=200, headers=headers)
@@ -185,11 +186,14 @@ class ApiConsumer(AsyncHttpConsumer):
         await self.send_body_with(response.status_code, headers, response.content)
 
     async def send_error(self, error: ApiError) -> None:
-        """Sends OpenAI's error object: as the whole answer, or as the last event of a stream that has begun."""
-        if self.started:
-            await self.base_send({"type": "http.response.body", "body": error_frame(error), "more_body": False})
-        else:
+        """Sends OpenAI's error object: as the whole answer, or as the last event of a stream that has begun.
+
+        Another body that has begun is cut off: the server closes the connection, so that it does not look whole.
+        """
+        if not self.started:
             await self.send_body_with(error.status, self.headers("application/json", error.headers), error_body(error))
+        elif self.keepalive is not None:
+            await self.base_send({"type": "http.response.body", "body": error_frame(error), "more_body": False})
 
     async def send_body_with(self, status: int, headers: Headers, body: bytes) -> None:
         """Sends head and body."""

@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from accounts import last_used
-from billing.metering import close_writer
+from billing.metering import writer
 from inference.backends.transport import close_transport
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
         elif message["type"] == "lifespan.shutdown":
             if _flusher is not None:
                 _flusher.cancel()
-            await close_writer()
+            await writer().close()
             await _flush()
             await close_transport()
             await send({"type": "lifespan.shutdown.complete"})

@@ -36,8 +36,14 @@ class Meter:
         started_at: float,
         arrived: float,
     ) -> None:
-        """`input_tokens` as the gateway counted them; `started_at` Unix seconds, `arrived` the monotonic clock's."""
-        self._writer = writer()
+        """`input_tokens` as the gateway counted them; `started_at` Unix seconds, `arrived` the monotonic clock's.
+
+        Raises `ServerError` (503) when nothing can be recorded.
+        """
+        try:
+            self._writer = writer()
+        except MeteringUnavailable as error:
+            raise unrecordable() from error
         self._price = price
         self._arrived = arrived
         self._noted = arrived

@@ -36,6 +36,8 @@ from inference.routing import router
 from inference.tokenization import count_tokens
 from inference.wire.chat import DONE, ChatEncoder, Transcript
 
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
 
 class Arrival(Struct, frozen=True):
     """When a request came (Unix and monotonic seconds) and the id it got."""
@@ -46,11 +48,12 @@ class Arrival(Struct, frozen=True):
 
 
 class Answer(Struct):
-    """What a view sends: a whole body, or frames of server-sent events as they come."""
+    """What a view sends: a whole body, or frames (server-sent events unless `content_type` says else) as they come."""
 
     headers: dict[str, str]
     body: bytes = b""
     frames: AsyncIterator[bytes] | None = None
+    content_type: str = EVENT_STREAM
 
 
 async def chat_completion(request: ChatRequest, principal: Principal, arrival: Arrival) -> Answer:

@@ -51,7 +51,8 @@ def _assign(row: ServedModel | Deployment, values: dict[str, Any]) -> bool:
     """Sets the fields; whether any of them was different."""
     changed = False
     for name, value in values.items():
-        if getattr(row, name) != value:
+        # A new row's foreign key raises an AttributeError.
+        if getattr(row, name, None) != value:
             setattr(row, name, value)
             changed = True
     return changed

@@ -4,11 +4,12 @@ from django.urls import path
 
 from inference.api.views.chat import ChatCompletionsView
 from inference.api.views.models import ModelsView, ModelView
-from inference.api.views.usage import UsageView
+from inference.api.views.usage import UsageRecordsView, UsageView
 
 urlpatterns = [
     path("v1/chat/completions", ChatCompletionsView.as_view()),
     path("v1/models", ModelsView.as_view()),
     path("v1/models/<path:model_id>", ModelView.as_view()),
     path("v1/usage", UsageView.as_view()),
+    path("v1/usage/records", UsageRecordsView.as_view()),
 ]

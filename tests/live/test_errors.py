@@ -35,7 +35,12 @@ def check(answer: httpx.Response, status: int, kind: str, code: str | None, para
 
 
 def test_no_key(server):
-    check(call(server, None, json={"model": "demo-chat", "messages": HELLO}), 401, "invalid_request_error", "invalid_api_key")
+    check(
+        call(server, None, json={"model": "demo-chat", "messages": HELLO}),
+        401,
+        "invalid_request_error",
+        "invalid_api_key",
+    )
 
 
 @pytest.mark.parametrize("wrong", ["sk-wrong", "x" * 5000, "sk-hanse-" + "a" * 61])
@@ -47,7 +52,12 @@ def test_a_wrong_key_is_never_repeated(server, wrong):
 
 def test_a_right_key_with_one_wrong_character(server, stack):
     wrong = stack.api_key[:-9] + ("A" if stack.api_key[-9] != "A" else "B") + stack.api_key[-8:]
-    check(call(server, wrong, json={"model": "demo-chat", "messages": HELLO}), 401, "invalid_request_error", "invalid_api_key")
+    check(
+        call(server, wrong, json={"model": "demo-chat", "messages": HELLO}),
+        401,
+        "invalid_request_error",
+        "invalid_api_key",
+    )
 
 
 def test_an_unknown_route_is_unknown_before_the_key_is_asked_for(server):
@@ -91,7 +101,8 @@ def test_an_sdk_with_a_wrong_model_gets_its_own_exception(client):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'"text"', b'{"model": "demo-chat"', b"\xff\xfe", b'{"model": NaN}', b"[" * 100_000]
+    "body",
+    [b"", b"{", b"[]", b"null", b'"text"', b'{"model": "demo-chat"', b"\xff\xfe", b'{"model": NaN}', b"[" * 100_000],
 )
 def test_a_body_that_is_no_json_object(server, stack, body):
     answer = call(server, stack.api_key, content=body, headers={"content-type": "application/json"})
@@ -106,7 +117,11 @@ def test_a_body_that_is_no_json_object(server, stack, body):
         ({"messages": "Hello"}, "invalid_type", "messages"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "invalid_value", "messages[0].role"),
         ({"messages": [*HELLO, {"role": "user", "content": 5}]}, "invalid_type", "messages[1].content"),
-        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "missing_required_parameter", "messages[0].content[0].text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "missing_required_parameter",
+            "messages[0].content[0].text",
+        ),
         ({"temperature": "hot"}, "invalid_type", "temperature"),
         ({"temperature": 2.5}, "decimal_above_max_value", "temperature"),
         ({"top_p": -0.1}, "decimal_below_min_value", "top_p"),
@@ -132,7 +147,10 @@ def test_a_refused_field_is_named(server, stack, fields, code, param):
 
 
 def test_an_image_is_refused_by_its_place(server, stack):
-    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
+    parts = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}},
+    ]
     answer = call(server, stack.api_key, json={"model": "demo-chat", "messages": [{"role": "user", "content": parts}]})
     assert answer.json()["error"]["param"].startswith("messages[0].content[1]")
     check(answer, 400, "invalid_request_error", "unsupported_parameter", answer.json()["error"]["param"])
@@ -146,7 +164,9 @@ def test_a_prompt_that_is_too_long_never_reaches_the_engine(server, stack):
 
 
 def test_another_content_type(server, stack):
-    answer = call(server, stack.api_key, content=b"model=demo", headers={"content-type": "application/x-www-form-urlencoded"})
+    answer = call(
+        server, stack.api_key, content=b"model=demo", headers={"content-type": "application/x-www-form-urlencoded"}
+    )
     check(answer, 415, "invalid_request_error", "unsupported_content_type")
 
 
