@@ -1,6 +1,7 @@
 """What can go wrong with metering and prices."""
 
 from accounts.errors import ApiError
+from accounts.services.errors import ActRefused
 
 
 class MeteringUnavailable(ApiError):
@@ -15,5 +16,5 @@ class MeteringUnavailable(ApiError):
         )
 
 
-class PriceError(ValueError):
-    """A price that cannot be set as asked; the message says why."""
+class PriceError(ActRefused):
+    """A price that cannot be set or withdrawn as asked; the message says why."""

@@ -93,7 +93,8 @@ def usage_sums(
 ) -> list[UsageSum]:
     """The organization's sums by day, model or key over whole hours (UTC), ordered by group.
 
-    From the hour that `since` lies in to the last one that begins before `until`. Both are aware. Raises `KeyError` for another grouping.
+    From the hour that `since` lies in to the last one that begins before `until`; both are aware. Raises `KeyError` for
+    another grouping.
     """
     annotations, group, name = GROUPINGS[by]
     rows = (

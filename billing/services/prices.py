@@ -13,6 +13,7 @@ from billing.models import PriceInEffectError, PriceVersion
 from billing.pricing import price_of
 
 KINDS = ("input_nano", "cached_input_nano", "output_nano", "reasoning_nano")
+IN_EFFECT = "This price is in effect. Set a new one, which supersedes it."
 
 
 def set_price(
@@ -25,14 +26,15 @@ def set_price(
     model_class: str = "",
     organization: Organization | None = None,
     effective_from: datetime | None = None,
+    replaces: PriceVersion | None = None,
     actor: Actor = "system",
 ) -> tuple[PriceVersion, bool]:
     """Sets what a million tokens cost (nano-euro) for a model or a class, for all or for one organization.
 
     From `effective_from` (default: now) on. Returns the version and whether it is new: when the one in effect at that
-    moment says the same, it stands. A version that is not yet in effect is replaced by one for the same moment. Raises
-    `PriceError` for a moment in the past, for a negative or absurd price, and when both or neither of model and class
-    are named.
+    moment says the same, it stands. A version that is not yet in effect gives way to one for the same moment, and so
+    does `replaces`. Raises `PriceError` for a moment in the past, for a negative or absurd price, when both or neither
+    of model and class are named, and when `replaces` is in effect.
     """
     now = timezone.now()
     begin = effective_from or now
@@ -55,6 +57,8 @@ def set_price(
     same_target = PriceVersion.objects.filter(organization=organization, model_id=model_id, model_class=model_class)
     try:
         with transaction.atomic():
+            if replaces is not None:
+                replaces.delete()
             current = same_target.filter(effective_from__lte=begin).order_by("-effective_from").first()
             if current is not None and _amounts(current) == _amounts(version):
                 return current, False
@@ -64,10 +68,23 @@ def set_price(
             detail = {"effective_from": begin.isoformat(), **dict(zip(KINDS, _amounts(version), strict=True))}
             record_event(actor=actor, organization=organization, action="price.set", target=version, detail=detail)
     except PriceInEffectError as error:
-        raise PriceError("A price with other amounts has begun at this moment.") from error
+        raise PriceError(IN_EFFECT) from error
     except IntegrityError as error:
         raise PriceError("Somebody else set this price at the same moment.") from error
     return version, True
+
+
+@transaction.atomic
+def withdraw_price(*, version: PriceVersion, actor: Actor = "system") -> None:
+    """Takes a version back before it begins. Raises `PriceError` once it is in effect."""
+    detail = {"effective_from": version.effective_from.isoformat(), "version": str(version)}
+    record_event(
+        actor=actor, organization=version.organization, action="price.withdrawn", target=version, detail=detail
+    )
+    try:
+        version.delete()
+    except PriceInEffectError as error:
+        raise PriceError(IN_EFFECT) from error
 
 
 def _amounts(version: PriceVersion) -> tuple[int, int, int, int]:
