@@ -108,17 +108,19 @@ class ChatTemplate:
         self._broken = rf"\g<0>{free}"
         # Nothing can be put inside these.
         self._lone = str.maketrans({token: "?" for token in self.special_tokens if len(token) == 1})
-        self._wants_parts = self._loses(PROBE)
-        if self._wants_parts and self._loses([{"type": "text", "text": PROBE}]):
-            raise AssetError("The chat template cannot render a conversation of one user message.")
+        problem = self._problem(PROBE)
+        self._wants_parts = problem is not None
+        if problem is not None and self._problem([{"type": "text", "text": PROBE}]) is not None:
+            raise AssetError(f"The chat template cannot render a conversation of one user message: {problem}.")
 
-    def _loses(self, content: Any) -> bool:
-        """Whether a user's message comes to nothing: some templates take text, some a list of parts, most both."""
+    def _problem(self, content: Any) -> str | None:
+        """Why a user's message comes to nothing; some templates take text, some a list of parts, most both."""
         try:
-            return PROBE not in self._render([{"role": "user", "content": content}], {})
+            prompt = self._render([{"role": "user", "content": content}], {})
         # As in `render`: a template may fail in any way.
-        except Exception:  # noqa: BLE001
-            return True
+        except Exception as error:  # noqa: BLE001
+            return f"{type(error).__name__} {error}".strip()
+        return None if PROBE in prompt else "its text is not in the prompt"
 
     def neutralise(self, text: str) -> str:
         """`text` in which no special token is spelled out."""

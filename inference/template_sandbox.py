@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 # Far above any real template: what all loops of one rendering, and one repeated text, may come to.
 MAX_ITERATIONS = 1_000_000
@@ -38,6 +38,11 @@ class _GenerationTag(Extension):
 
 class _Sandbox(ImmutableSandboxedEnvironment):
     """The sandbox, which also refuses to blow up numbers and texts."""
+
+    # The base class puts an undefined value in place of what is forbidden, which prints as nothing.
+    def unsafe_undefined(self, obj: Any, attribute: str) -> NoReturn:
+        """Raises SecurityError: a template reached for something that is none of its business."""
+        raise SecurityError(f"Access to {attribute} is not allowed.")
 
     intercepted_binops = frozenset(("*", "**"))
 
