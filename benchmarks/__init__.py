@@ -1,0 +1,1 @@
+"""What Hanse costs beside the engine; see README.md in this folder."""

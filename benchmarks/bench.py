@@ -1,0 +1,210 @@
+"""What Hanse costs beside the engine: `python -m benchmarks`; README.md says what the figures mean."""
+
+import argparse
+import dataclasses
+import gc
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import uvloop
+
+from benchmarks import report
+from benchmarks.figures import LONG, TOKENS, Bench, Load, Sent
+from benchmarks.installation import Installation, InstallationError
+from benchmarks.load import AnswerError, Shape, Target, check_content
+from benchmarks.processes import Server, StartError, cores, free_port, uvicorn
+from benchmarks.upstream import MODEL
+
+# A design that starts above these is the wrong design.
+WORST_REQUEST_RATIO = 8.0
+WORST_CHUNK_RATIO = 2.0
+
+
+@dataclass(slots=True)
+class Stack:
+    """The running servers, by name, and the targets that load can be put on."""
+
+    servers: dict[str, Server]
+    targets: dict[str, Target]
+    installation: Installation
+
+
+@contextmanager
+def running_stack() -> Iterator[Stack]:
+    """Engine, relay and one Hanse web process, all on free ports of 127.0.0.1; ended and removed afterwards.
+
+    Raises `StartError` or `InstallationError`.
+    """
+    server_core, load_core = cores()
+    os.sched_setaffinity(0, load_core)
+    ports = {name: free_port() for name in ("engine", "relay", "hanse")}
+    generate = f"http://127.0.0.1:{ports['engine']}/v2/models/{MODEL}/generate_stream"
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="hanse-bench-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        commands = {
+            "engine": [sys.executable, "-m", "benchmarks.upstream", "--port", str(ports["engine"])],
+            "relay": uvicorn("benchmarks.relay:app", ports["relay"]),
+            "hanse": uvicorn("config.asgi:application", ports["hanse"]),
+        }
+        servers = {
+            name: Server(
+                name, command, port=ports[name], core=load_core if name == "engine" else server_core, folder=folder
+            )
+            for name, command in commands.items()
+        }
+        installation = Installation(folder, ports["hanse"])
+        stack.callback(installation.drop)
+        installation.create()
+        key = installation.seed(f"http://127.0.0.1:{ports['engine']}")
+        for name, ready in (("engine", "/v2/health/ready"), ("relay", ""), ("hanse", "/healthz")):
+            stack.callback(servers[name].stop)
+            servers[name].start(installation.environment | {"RELAY_UPSTREAM": generate}, ready)
+        json_type = {"Content-Type": "application/json"}
+        chat = "/v1/chat/completions"
+        bearer = json_type | {"Authorization": f"Bearer {key}"}
+        targets = {
+            "engine": Target("engine", generate, json_type, openai=False),
+            "relay": Target("relay", f"http://127.0.0.1:{ports['relay']}{chat}", json_type, openai=False),
+            "hanse": Target("hanse", f"http://127.0.0.1:{ports['hanse']}{chat}", bearer, openai=True),
+        }
+        yield Stack(servers, targets, installation)
+
+
+async def one_round(bench: Bench, targets: dict[str, Target], number: int) -> report.Round:
+    """Each figure of each target once: relay and Hanse right after each other, by turns in either order."""
+    result: report.Round = {name: {} for name in targets}
+    pair = [targets["relay"], targets["hanse"]]
+    if number % 2:
+        pair.reverse()
+    for target in pair:
+        result[target.name] |= await bench.request_figures(target)
+    for target in pair:
+        result[target.name] |= await bench.chunk_figures(target, streamed=True)
+    for target in pair:
+        result[target.name] |= await bench.chunk_figures(target, streamed=False)
+    for target in (targets["engine"], *pair):
+        result[target.name] |= await bench.latency_figures(target)
+    for target in pair:
+        result[target.name] |= await bench.idle_figures(target)
+    return result
+
+
+async def measure(stack: Stack, load: Load, rounds: int) -> list[report.Round]:
+    """All rounds, the answers and usage records checked. Raises `AnswerError`."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=False)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
+        bench = Bench(session, stack.servers, load)
+        pair = ("relay", "hanse")
+        rss_start = {name: stack.servers[name].rss_bytes() / 1e6 for name in pair}
+        for target in stack.targets.values():
+            await bench.warm_up(target)
+        await check_answers(bench, stack.targets["hanse"])
+        gc.collect()
+        gc.freeze()
+        results: list[report.Round] = []
+        for number in range(rounds):
+            results.append(await one_round(bench, stack.targets, number))
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        for name in pair:
+            results[-1][name] |= {"rss_start": rss_start[name], "rss_end": stack.servers[name].rss_bytes() / 1e6}
+        await check_answers(bench, stack.targets["hanse"])
+    check_records(stack.installation, bench.sent["hanse"])
+    return results
+
+
+async def check_answers(bench: Bench, hanse: Target) -> None:
+    """An answer of each kind is what the engine said. Raises `AnswerError`."""
+    for streamed in (False, True):
+        for tokens, pace in ((TOKENS, 0), (LONG, 1000)):
+            shape = Shape(tokens, pace, streamed=streamed, prompt_bytes=bench.load.prompt_bytes)
+            await check_content(bench.session, hanse, shape)
+            bench.note(hanse, shape)
+
+
+def check_records(installation: Installation, sent: Sent) -> None:
+    """One usage record for each request sent, with its tokens. Raises `AnswerError`."""
+    recorded = installation.recorded()
+    if recorded != dataclasses.asdict(sent):
+        raise AnswerError(f"usage records {recorded}, sent {dataclasses.asdict(sent)}")
+    print(f"{sent.requests} requests, {sent.tokens} tokens: one usage record each, none missing.", file=sys.stderr)
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="What one Hanse web process costs, beside a bare relay.")
+    parser.add_argument("--quick", action="store_true", help="two small rounds: a look, not a figure to quote")
+    parser.add_argument("--rounds", type=int, help="default 5")
+    parser.add_argument("--requests", type=int, help="unstreamed requests per round and server; default 2000")
+    parser.add_argument("--streams", type=int, help="streams at once; default 64")
+    parser.add_argument("--pace", type=int, default=100, help="tokens a second of a stream")
+    parser.add_argument("--prompt-bytes", type=int, default=1000, help="size of the conversation sent")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--profile", type=Path, metavar="SVG", help="flame graph of Hanse by py-spy, if installed")
+    chosen = parser.parse_args()
+    chosen.rounds = chosen.rounds or (2 if chosen.quick else 5)
+    chosen.requests = chosen.requests or (400 if chosen.quick else 2000)
+    chosen.streams = chosen.streams or (32 if chosen.quick else 64)
+    return chosen
+
+
+@contextmanager
+def profiled(hanse: Server, path: Path | None) -> Iterator[None]:
+    """Record a flame graph of the Hanse process for as long as the block runs; nothing without a path."""
+    if path is None:
+        yield
+        return
+    command = shutil.which("py-spy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if command is None:
+        raise StartError("--profile needs py-spy: pip install py-spy")
+    form = "flamegraph" if path.suffix == ".svg" else "raw"
+    recorder = subprocess.Popen(
+        [command, "record", "--pid", str(hanse.pid), "--output", str(path), "--rate", "500", "--format", form]
+    )
+    try:
+        yield
+    finally:
+        # py-spy writes its file when it is interrupted or the process ends.
+        recorder.send_signal(2)
+        recorder.wait(60)
+
+
+def main() -> int:
+    """Run, print, judge. 0: both ratios are within bounds; 1: one is not; 2: something is broken."""
+    chosen = options()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    load = Load(chosen.requests, chosen.streams, chosen.pace, chosen.prompt_bytes)
+    busy = os.getloadavg()[0]
+    try:
+        with running_stack() as stack, profiled(stack.servers["hanse"], chosen.profile):
+            try:
+                rounds = uvloop.run(measure(stack, load, chosen.rounds))
+            except (AnswerError, aiohttp.ClientError, TimeoutError) as error:
+                print(f"{error!r}\n{stack.servers['hanse'].last_lines()}", file=sys.stderr)
+                return 2
+            where = report.surroundings(stack.installation.describe(), busy)
+    except (StartError, InstallationError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    text = f"{report.table(rounds)}\n\n{where}\n- {chosen.rounds} rounds; {load}"
+    print(text)
+    if chosen.write:
+        report.write(text)
+    request, chunk = (report.median_ratio(rounds, key) for key in ("cpu_request", "cpu_chunk"))
+    bounds = f"at most {WORST_REQUEST_RATIO:g} and {WORST_CHUNK_RATIO:g}"
+    print(f"\nTo the relay: {request:.2f} per request, {chunk:.2f} per chunk; {bounds}.")
+    return 0 if request <= WORST_REQUEST_RATIO and chunk <= WORST_CHUNK_RATIO else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

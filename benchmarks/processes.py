@@ -1,0 +1,117 @@
+"""Server processes: started, pinned to a core, measured and ended."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class StartError(Exception):
+    """A process that does not come up; the text carries the end of its log."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """The core of the measured servers, and that of load and engine; the same one where there is no second."""
+    usable = sorted(os.sched_getaffinity(0))
+    return {usable[0]}, {usable[-1]}
+
+
+class Server:
+    """A child process that listens on `port` of 127.0.0.1; its output goes to a file in `folder`."""
+
+    def __init__(self, name: str, command: list[str], *, port: int, core: set[int], folder: Path) -> None:
+        self.name = name
+        self.command = command
+        self.port = port
+        self.core = core
+        self.log = folder / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process' id. Raises `StartError` when it was not started."""
+        if self.process is None:
+            raise StartError(f"{self.name} was not started.")
+        return self.process.pid
+
+    def start(self, environment: Mapping[str, str], ready: str, *, seconds: float = 60) -> None:
+        """Run the command until `ready` (a path) answers 200. Raises `StartError`."""
+        with self.log.open("wb") as log:
+            # preexec_fn: the pin must hold before the first thread starts, since threads inherit it.
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: os.sched_setaffinity(0, self.core),
+            )
+        deadline = time.monotonic() + seconds
+        while not self.answers(ready):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise StartError(f"{self.name} did not come up:\n{self.last_lines()}")
+            time.sleep(0.05)
+
+    def answers(self, path: str) -> bool:
+        """Whether a GET of `path` brings 200; an empty path only asks whether the port is open."""
+        try:
+            if not path:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return True
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return bool(response.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def last_lines(self, count: int = 30) -> str:
+        """The end of its output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its threads, ended ones included, to the nanosecond where /proc has hundredths of a second.
+
+        The clock id of another process: clock_getcpuclockid(3), whose formula is CPUCLOCK_SCHED in
+        linux/posix-timers_types.h.
+        """
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+    def rss_bytes(self) -> int:
+        """Its resident memory."""
+        rss: int = psutil.Process(self.pid).memory_info().rss
+        return rss
+
+    def stop(self) -> None:
+        """End it: SIGTERM, and after 10 s SIGKILL."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def uvicorn(application: str, port: int) -> list[str]:
+    """The command of one web process as `make up` and production run it."""
+    options = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
+    options += ["--no-access-log", "--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "4"]
+    return [sys.executable, "-m", "uvicorn", application, *options]

@@ -1,0 +1,44 @@
+"""The yardstick: what any Python gateway pays. It passes bytes on, both ways, and checks nothing."""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import aiohttp
+
+Message = MutableMapping[str, Any]
+UPSTREAM = os.environ.get("RELAY_UPSTREAM", "")
+sessions: list[aiohttp.ClientSession] = []
+
+
+def session() -> aiohttp.ClientSession:
+    """The process' one client, made on the running loop."""
+    if not sessions:
+        sessions.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+    return sessions[0]
+
+
+def head(content_type: bytes) -> Message:
+    """The start of a 200."""
+    return {"type": "http.response.start", "status": 200, "headers": [(b"content-type", content_type)]}
+
+
+async def app(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Any POST goes to the engine; a streamed answer is passed on read by read, another is collected first."""
+    message = await receive()
+    body = message["body"]
+    while message.get("more_body"):
+        message = await receive()
+        body += message["body"]
+    async with session().post(UPSTREAM, data=body) as answer:
+        if b'"stream":true' in body:
+            await send(head(b"text/event-stream"))
+            async for data in answer.content.iter_any():
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            content = await answer.read()
+            await send(head(b"application/json"))
+            await send({"type": "http.response.body", "body": content})
