@@ -4,10 +4,10 @@ import asyncio
 import io
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uuid_utils.compat as uuids
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 ROUTES = "inference.urls"
 
 Headers = list[tuple[bytes, bytes]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class ClientGone(Exception):
@@ -42,7 +44,7 @@ class ApiConsumer(AsyncHttpConsumer):
 
     trusted_proxies = trusted_networks()
 
-    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         self.scope = scope
         self.base_send = send
@@ -69,7 +71,7 @@ class ApiConsumer(AsyncHttpConsumer):
         finally:
             watcher.cancel()
 
-    async def read_body(self, receive: ASGIReceiveCallable) -> bytes:
+    async def read_body(self, receive: Receive) -> bytes:
         """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` when it never comes."""
         limit = settings.MAX_BODY_BYTES
         message = await receive()
@@ -87,7 +89,7 @@ class ApiConsumer(AsyncHttpConsumer):
             parts.append(part)
             message = await receive()
 
-    async def watch(self, receive: ASGIReceiveCallable, task: "asyncio.Task[Any] | None") -> None:
+    async def watch(self, receive: Receive, task: "asyncio.Task[Any] | None") -> None:
         """Cancels `task` when the client hangs up."""
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -126,10 +128,10 @@ class ApiConsumer(AsyncHttpConsumer):
             raise UnknownRoute(f"Invalid URL ({scope['method']} {scope['path']})") from None
         request = ASGIRequest(scope, io.BytesIO(body))
         request.META["REMOTE_ADDR"] = client_address(scope, self.trusted_proxies)
-        request.arrival = self.arrival
+        request.arrival = self.arrival  # type: ignore[attr-defined]
         request.resolver_match = match
         result = await match.func(request, *match.args, **match.kwargs)
-        self.organization = request.user.organization_slug
+        self.organization = request.user.organization_slug  # type: ignore[union-attr]
         return result
 
     async def stream(self, answer: Answer) -> None:

@@ -122,7 +122,8 @@ class Meter:
 async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -> AsyncIterator[Event]:
     """The same events; the last `Finish` only after the usage record is committed.
 
-    Raises `ServerError` (503, metering_unavailable) when the record cannot be written: an answer that nobody can bill does not end well.
+    Raises `ServerError` (503, metering_unavailable) when the record cannot be written: an answer that nobody can bill
+    does not end well.
     """
     unfinished = choices
     try:

@@ -22,7 +22,7 @@ CAPABILITIES = [
 ]
 
 
-class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
+class ServedModelForm(forms.ModelForm):
     """A model; lists are ticked, and publishing needs a price."""
 
     input_modalities = forms.MultipleChoiceField(
@@ -37,7 +37,7 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = ServedModel
-        fields: ClassVar = []  # the admin fills them in from its fieldsets
+        fields: ClassVar[list[str]] = []  # the admin fills them in from its fieldsets
 
     def clean(self) -> dict[str, Any]:
         """A price where it is published."""
@@ -73,8 +73,8 @@ class DeploymentInline(admin.TabularInline):
 
     model = Deployment
     extra = 0
-    fields = ["name", "adapter", "url", "triton_model", "weight", "max_concurrency", "enabled"]
-    readonly_fields = fields
+    fields = ("name", "adapter", "url", "triton_model", "weight", "max_concurrency", "enabled")
+    readonly_fields = ("name", "adapter", "url", "triton_model", "weight", "max_concurrency", "enabled")
     show_change_link = True
     can_delete = False
 
@@ -88,7 +88,7 @@ class ServedModelAdmin(admin.ModelAdmin):
     """The catalogue."""
 
     form = ServedModelForm
-    list_display = [
+    list_display = (
         "model_id",
         "model_class",
         "lifecycle",
@@ -96,7 +96,7 @@ class ServedModelAdmin(admin.ModelAdmin):
         "published",
         "context_length",
         "deployment_count",
-    ]
+    )
     list_filter = ["published", "model_class", "lifecycle", "visibility"]
     search_fields = ["model_id", "description", "hugging_face_repository", "aliases__alias"]
     autocomplete_fields = ["replacement"]

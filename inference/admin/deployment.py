@@ -13,7 +13,7 @@ from inference.models import Deployment
 from inference.services import delete_deployment, save_deployment
 
 
-class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]
+class DeploymentForm(forms.ModelForm):
     """A deployment; the secret is written, never shown."""
 
     secret = forms.CharField(
@@ -25,7 +25,7 @@ class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Deployment
-        fields: ClassVar = []  # the admin fills them in from its fieldsets
+        fields: ClassVar[list[str]] = []  # the admin fills them in from its fieldsets
 
     def clean(self) -> dict[str, Any]:
         """A secret needs a header to travel in."""
@@ -45,7 +45,7 @@ class DeploymentAdmin(admin.ModelAdmin):
     list_select_related = ["model"]
     search_fields = ["name", "url", "triton_model", "model__model_id"]
     autocomplete_fields = ["model"]
-    actions = ["check", "enable", "disable"]
+    actions = ["check_engine", "enable", "disable"]
     fieldsets = [
         (None, {"fields": ["name", "model", "enabled"]}),
         ("Engine", {"fields": ["adapter", "url", "triton_model", "triton_version", "options"]}),
@@ -67,7 +67,7 @@ class DeploymentAdmin(admin.ModelAdmin):
             delete_deployment(actor=operator_of(request), deployment=deployment)
 
     @admin.action(description="Check against the engine")
-    def check(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:  # type: ignore[override]
+    def check_engine(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
         """Says of each what does not fit."""
         for deployment in queryset.select_related("model"):
             report = check_deployment(deployment)

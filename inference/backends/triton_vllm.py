@@ -183,7 +183,7 @@ class _Answer:
             raise backend_error(response.error, began=began)
         if self._n == 1 and isinstance(response.text_output, str) and isinstance(response.num_output_tokens, int):
             texts, counts = [response.text_output], [response.num_output_tokens]
-            reasons, logprobs = [response.finish_reason], [response.logprobs]
+            reasons, logprobs = [response.finish_reason], _many(response.logprobs)
         else:
             texts, counts = _many(response.text_output), _many(response.num_output_tokens)
             reasons, logprobs = _many(response.finish_reason), _many(response.logprobs)

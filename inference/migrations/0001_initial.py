@@ -3,8 +3,9 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import inference.models.catalogue
 from django.db import migrations, models
+
+import inference.models.catalogue
 
 
 class Migration(migrations.Migration):

@@ -10,6 +10,7 @@ from tests.stack import Server
 pytestmark = pytest.mark.live
 
 HELLO = [{"role": "user", "content": "Hello"}]
+ASK = {"model": "demo-chat", "messages": HELLO}
 CHAT = "/v1/chat/completions"
 
 
@@ -45,7 +46,7 @@ def test_no_key(server):
 
 @pytest.mark.parametrize("wrong", ["sk-wrong", "x" * 5000, "sk-hanse-" + "a" * 61])
 def test_a_wrong_key_is_never_repeated(server, wrong):
-    answer = call(server, wrong, json={"model": "demo-chat", "messages": HELLO})
+    answer = call(server, wrong, json=ASK)
     error = check(answer, 401, "invalid_request_error", "invalid_api_key")
     assert wrong not in error["message"] or len(wrong) < 10
 

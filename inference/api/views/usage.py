@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from rest_framework.request import Request
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from accounts.database_thread import in_database_thread
 from billing.exports import csv_rows
 from billing.money import nano_to_euro
-from billing.selectors import GROUPINGS, MAX_PAGE, all_usage_records, usage_records, usage_sums
+from billing.selectors import GROUPINGS, MAX_PAGE, Grouping, all_usage_records, usage_records, usage_sums
 from inference.api.base import ApiView, Result
 from inference.errors import InvalidRequest
 from inference.pipeline import Answer
@@ -81,7 +81,7 @@ class UsageView(UsageAnswer):
         by = choice(request, "by", sorted(GROUPINGS, key=lambda grouping: grouping != "day"))
         wanted = choice(request, "format", ["json", "csv"])
         organization_id = self.principal.organization_id
-        rows = await in_database_thread(usage_sums, organization_id, since, until, by)
+        rows = await in_database_thread(usage_sums, organization_id, since, until, cast(Grouping, by))
         if wanted == "csv":
             return Answer({}, frames=_in_one(b"".join(csv_rows(rows))), content_type=CSV)
         return self.listing(rows, by=by, start=since.isoformat(), end=until.isoformat())

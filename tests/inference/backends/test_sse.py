@@ -1,5 +1,7 @@
 """The SSE decoder gives the same payloads however the bytes arrive."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,5 +48,5 @@ def test_a_stream_split_at_every_byte(stream, payloads):
 def test_any_payloads_with_any_line_ends_split_anywhere(payloads, ending, cuts):
     stream = b"".join(b"data: " + payload.encode() + ending + ending for payload in payloads) + b":\n"
     marks = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    parts = [stream[begin:end] for begin, end in zip(marks, marks[1:], strict=False)]
+    parts = [stream[begin:end] for begin, end in pairwise(marks)]
     assert decode(parts) == [payload.encode() for payload in payloads]
