@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -68,5 +69,10 @@ def render_page(
     request: HttpRequest, template: str, place: Place, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """The template with what the frame around every organization's page needs."""
-    frame = {"organization": place.organization, "memberships": place.memberships, "acts": place.acts}
+    frame = {
+        "organization": place.organization,
+        "memberships": place.memberships,
+        "acts": place.acts,
+        "key_prefix": settings.API_KEY_PREFIX,
+    }
     return render(request, template, {**frame, **(context or {})}, status=status)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 52, 8, 14, 26
+LEFT, RIGHT, TOP, BOTTOM = 64, 8, 14, 34
 GAP = 0.25
 """Share of a column that stays empty."""
 
