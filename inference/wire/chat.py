@@ -191,12 +191,16 @@ def _logprobs(tokens: Sequence[ChosenToken]) -> dict[str, Any]:
 
 
 def _token(token: ChosenToken | TokenLogprob) -> dict[str, Any]:
-    text = _clean(token.token)
-    logprob = token.logprob
+    text, logprob = token.token, token.logprob
+    try:
+        known = list(text.encode())
+    except UnicodeEncodeError:
+        text = _clean(text)
+        known = list(text.encode())
     return {
         "token": text,
         # NaN compares false with everything and becomes the least, too.
         "logprob": logprob if logprob > LEAST_LOGPROB else LEAST_LOGPROB,
         # A token that is part of a character reaches us as the replacement character: its bytes are not known.
-        "bytes": None if "\ufffd" in text else list(text.encode()),
+        "bytes": None if "\ufffd" in text else known,
     }

@@ -34,6 +34,7 @@ STEP = re.compile(r"\w+|\[\d+\]")
 
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_outlines: dict[type, inspect.Type] = {}
 
 
 def decode(body: bytes, shape: type[T]) -> T:
@@ -85,7 +86,10 @@ def _wrong_type(path: str, expected: str, got: str) -> InvalidRequest:
 
 def supported_values(shape: type, path: str) -> list[str]:
     """The values that the field of `shape` at `path` (as in `param`) may take; empty: too many to list."""
-    reached = [inspect.type_info(shape)]
+    outline = _outlines.get(shape)
+    if outline is None:
+        outline = _outlines[shape] = inspect.type_info(shape)
+    reached = [outline]
     for step in STEP.findall(path):
         reached = [inner for outer in reached for inner in _inner(outer, step)]
     literals = [member for outer in reached for member in _members(outer) if isinstance(member, inspect.LiteralType)]
