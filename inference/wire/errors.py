@@ -1,6 +1,7 @@
 """Errors as an API client sees them: OpenAI's object, and whatever happened behind it as one of ours."""
 
 from http import HTTPStatus
+from http.client import responses
 
 import msgspec
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -69,7 +70,7 @@ def _from_drf(exception: drf.APIException) -> ApiError:
         case drf.Throttled():
             return _throttled(exception)
     if exception.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-        problem = InvalidRequest(f"{HTTPStatus(exception.status_code).phrase}.")
+        problem = InvalidRequest(f"{responses.get(exception.status_code, 'Bad Request')}.")
         problem.status = exception.status_code
         return problem
     return ServerError(GENERIC)

@@ -68,5 +68,11 @@ def test_a_throttled_client_learns_when_to_come_back() -> None:
     assert from_exception(drf.Throttled()).headers == {}
 
 
+def test_a_status_without_a_name_is_told_too() -> None:
+    odd = drf.APIException("canary")
+    odd.status_code = 499
+    assert (from_exception(odd).status, from_exception(odd).message) == (499, "Bad Request.")
+
+
 def test_an_unexpected_failure_is_told_in_openais_words() -> None:
     assert from_exception(OSError("x")).message == "The server had an error while processing your request."
