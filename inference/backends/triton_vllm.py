@@ -199,9 +199,12 @@ class _Answer:
             chosen = None
             if self._top is not None:
                 chosen = chosen_tokens(logprobs[index] if index < len(logprobs) else None, self._top)
+            reason = reasons[index] if index < len(reasons) else None
+            if not text and reason == "stop":
+                # The end-of-sequence token: counted, but no part of the text whose tokens a client asked about.
+                chosen = None
             if text or tokens or chosen:
                 events.append(TextDelta(index, text, tokens, chosen))
-            reason = reasons[index] if index < len(reasons) else None
             if reason is not None and reason != "None":
                 if reason not in FINISH_REASONS:
                     raise BackendFailed("The model broke off its answer.")

@@ -16,7 +16,12 @@ from inference.lifecycle import lifespan  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter([re_path(r"^v1(?:/|$)", ApiConsumer.as_asgi()), re_path(r"", pages)]),
+        "http": URLRouter(
+            [
+                re_path(r"^v1(?:/|$)", ApiConsumer.as_asgi()),
+                re_path(r"", pages),  # type: ignore[arg-type]
+            ]
+        ),
         "lifespan": lifespan,
     }
 )
