@@ -46,4 +46,4 @@ def format_euro(nano: int, decimals: int | None = None) -> str:
         context.prec = 40
         rounded = euro.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
     sign = "-" if nano < 0 and rounded else ""
-    return f"{sign}€{rounded:,}"
+    return f"{sign}€{rounded:,f}"
