@@ -42,6 +42,8 @@ class MembershipFormSet(BaseInlineFormSet):
         if any(self.errors):
             return
         stepping_down = [form for form in self.initial_forms if self._steps_down(form)]
+        if any(self._becomes_owner(form) for form in self.initial_forms):
+            return
         if not leaves_without_owner([form.instance for form in stepping_down]):
             return
         for form in stepping_down:
@@ -53,6 +55,11 @@ class MembershipFormSet(BaseInlineFormSet):
         if form.initial.get("role") != Role.OWNER:
             return False
         return bool(form.cleaned_data.get(DELETION_FIELD_NAME)) or form.cleaned_data.get("role") != Role.OWNER
+
+    def _becomes_owner(self, form: Any) -> bool:
+        if form.initial.get("role") == Role.OWNER or form.cleaned_data.get(DELETION_FIELD_NAME):
+            return False
+        return form.cleaned_data.get("role") == Role.OWNER and form.instance.user.is_active
 
 
 @admin.register(Membership)

@@ -30,6 +30,10 @@ class ProjectInline(admin.TabularInline):
     extra = 0
     show_change_link = True
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        """With the organization that a row's title names."""
+        return super().get_queryset(request).select_related("organization")
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """No: keys and usage point at projects."""
         return False

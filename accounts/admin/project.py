@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin.acting import ServiceAdmin, actor_of, changes_in, take_over
@@ -22,6 +22,10 @@ class ProjectAdmin(ServiceAdmin):
     autocomplete_fields = ["organization"]
     prepopulated_fields = {"slug": ["name"]}
     fields = ["organization", "name", "slug", "cost_centre", "is_default", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        """With the organization, which stands in a project's name wherever one is chosen."""
+        return super().get_queryset(request).select_related("organization")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """A project never moves: its usage belongs to the organization that pays for it."""

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
@@ -22,9 +23,11 @@ class AddressForm(forms.ModelForm):
     """Addresses in small letters, so that one person is one user."""
 
     def clean_email(self) -> str:
-        """The address."""
-        address: str = self.cleaned_data["email"]
-        return address.strip().lower()
+        """The address. Raises `ValidationError` here, once, instead of one for each constraint it would break."""
+        address: str = self.cleaned_data["email"].strip().lower()
+        if User.objects.filter(email=address).exclude(pk=self.instance.pk).exists():
+            raise ValidationError("There is a user with this address already.")
+        return address
 
 
 class AddUserForm(AddressForm, AdminUserCreationForm):
@@ -83,7 +86,7 @@ class UserAdmin(ServiceAdmin, DjangoUserAdmin):
             changes = {name: value for name, value in changes_in(form).items() if name not in POWERS}
             take_over(obj, update_user(actor=actor, user=obj, **changes))
             return
-        fields = {name: form.cleaned_data[name] for name in form.Meta.fields if name in form.cleaned_data}
+        fields = {name: form.cleaned_data[name] for name in AddUserForm.Meta.fields if name in form.cleaned_data}
         password = form.cleaned_data["password1"] if form.cleaned_data["set_usable_password"] else None
         take_over(obj, create_user(actor=actor, password=password, **fields))
 

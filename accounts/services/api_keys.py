@@ -56,6 +56,8 @@ def issue_key(
             "expires_at": expires_at,
         }
     )
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError({"expires_at": "This moment has passed."})
     _refuse_taken_name(project, values["name"])
     minted = make_key()
     api_key = ApiKey(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -20,6 +21,12 @@ def empty_cache() -> Iterator[None]:
     principals.clear()
     yield
     principals.clear()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Real hashing takes seconds on a busy machine, and is Django's."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ def owner(organization: Organization) -> User:
 @pytest.fixture
 def operator(db: None) -> User:
     """An operator with every permission."""
-    return User.objects.create_superuser("operator@hanse.example", "correct horse battery staple")
+    return User.objects.create_superuser("operator@hanse.example")
 
 
 @pytest.fixture
@@ -71,9 +78,9 @@ class Statements(logging.Handler):
 
 
 @pytest.fixture
-def statements(settings: object) -> Iterator[list[str]]:
+def statements(settings: Any) -> Iterator[list[str]]:
     """What was asked of the database since the test began."""
-    settings.DEBUG = True  # type: ignore[attr-defined]
+    settings.DEBUG = True
     logger = logging.getLogger("django.db.backends")
     level, handler = logger.level, Statements()
     logger.addHandler(handler)

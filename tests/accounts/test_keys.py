@@ -87,7 +87,9 @@ def test_new_keys_differ_in_id_secret_and_digest() -> None:
 
 def test_the_secrets_of_new_keys_use_all_256_bits() -> None:
     start = len(PREFIX) + 12
-    numbers = [sum(ALPHABET.index(c) * 62**i for i, c in enumerate(reversed(make_key().text[start:-6]))) for _ in range(400)]
+    numbers = [
+        sum(ALPHABET.index(c) * 62**i for i, c in enumerate(reversed(make_key().text[start:-6]))) for _ in range(400)
+    ]
     assert max(numbers) < 2**256
     # Of 400 numbers of 256 random bits, each bit is set in some and clear in others.
     assert all(0 < sum(number >> bit & 1 for number in numbers) < 400 for bit in range(256))

@@ -25,7 +25,9 @@ def test_a_range_is_kept_in_its_usual_writing(written: str, meant: str) -> None:
     assert str(parse_network(written)) == meant
 
 
-@pytest.mark.parametrize("written", ["", "office", "192.0.2.256", "192.0.2.0/33", "192.0.2.0-192.0.2.9", "1.2.3.0/24/8"])
+@pytest.mark.parametrize(
+    "written", ["", "office", "192.0.2.256", "192.0.2.0/33", "192.0.2.0-192.0.2.9", "1.2.3.0/24/8"]
+)
 def test_what_is_no_range_is_refused_by_name(written: str) -> None:
     with pytest.raises(ValueError, match="is no IP address or CIDR range"):
         parse_network(written)
