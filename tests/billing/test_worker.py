@@ -17,18 +17,8 @@ from tests.engines import redis_database
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live]
 
 SECONDS = 60
-WORKER = (
-    "-m",
-    "celery",
-    "--quiet",
-    "--app",
-    "config",
-    "worker",
-    "--pool",
-    "solo",
-    "--without-gossip",
-    "--without-mingle",
-)
+CELERY = ("-m", "celery", "--quiet", "--app", "config")
+WORKER = (*CELERY, "worker", "--pool", "solo", "--without-gossip", "--without-mingle")
 
 
 @pytest.fixture(params=["filesystem", "redis"])
@@ -62,10 +52,7 @@ def use() -> None:
 
 def test_a_worker_rolls_usage_up_when_it_is_told_to(env: dict[str, str]) -> None:
     use()
-    with (
-        process(*WORKER, env=env),
-        process("-m", "celery", "--quiet", "--app", "config", "call", "billing.tasks.roll_up_usage", env=env) as call,
-    ):
+    with process(*WORKER, env=env), process(*CELERY, "call", "billing.tasks.roll_up_usage", env=env) as call:
         assert call.wait(SECONDS) == 0
         assert wait_for_a_rollup() == 3
 
