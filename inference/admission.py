@@ -6,7 +6,8 @@ from email.utils import format_datetime
 from accounts.errors import NotPermitted
 from accounts.principals import Principal
 from inference.catalogue import Catalogue, Offer
-from inference.errors import BackendUnavailable, ContextLengthExceeded, ModelNotFound
+from inference.errors import BackendUnavailable, ContextLengthExceeded, InvalidRequest, ModelNotFound
+from inference.generation import Sampling
 from inference.models import Lifecycle
 from inference.tokenization import ModelAssets
 
@@ -66,3 +67,20 @@ def lifecycle_headers(offer: Offer) -> dict[str, str]:
         if offer.retires_on is not None:
             headers["sunset"] = format_datetime(datetime.combine(offer.retires_on, time(), UTC), usegmt=True)
     return headers
+
+
+def check_token_ids(assets: ModelAssets, sampling: Sampling) -> None:
+    """Raises `InvalidRequest` for token ids that the model does not have; the engine would fail on them."""
+    size = assets.tokenizer.vocabulary_size
+    named = {
+        "logit_bias": sampling.logit_bias or (),
+        "allowed_token_ids": sampling.allowed_token_ids,
+        "stop_token_ids": sampling.stop_token_ids,
+    }
+    for name, ids in named.items():
+        if any(not 0 <= token < size for token in ids):
+            raise InvalidRequest(
+                f"'{name}' names a token id that this model does not have: they go from 0 to {size - 1}.",
+                param=name,
+                code="invalid_value",
+            )

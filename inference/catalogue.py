@@ -164,7 +164,7 @@ class CatalogueCache:
 
     def __init__(self) -> None:
         self._snapshot: Catalogue | None = None
-        self._fresh_until = 0.0
+        self._loaded_at = 0.0
         self._generation = 0
         self._loading: asyncio.Task[Catalogue] | None = None
 
@@ -174,13 +174,15 @@ class CatalogueCache:
         self._snapshot = None
 
     async def current(self) -> Catalogue:
-        """The snapshot, at most `CATALOGUE_TTL_SECONDS` behind what other processes wrote."""
+        """The snapshot, at most two `CATALOGUE_TTL_SECONDS` behind what other processes wrote."""
         snapshot = self._snapshot
-        if snapshot is not None:
-            if time.monotonic() > self._fresh_until:
-                self._refresh()
+        age = time.monotonic() - self._loaded_at
+        ttl: float = settings.CATALOGUE_TTL_SECONDS
+        if snapshot is not None and age <= ttl:
             return snapshot
-        return await asyncio.shield(self._refresh())
+        loading = self._refresh()
+        # Under traffic a request renews the snapshot for those after it; after a silence it is too old to be used.
+        return snapshot if snapshot is not None and age <= 2 * ttl else await asyncio.shield(loading)
 
     def _refresh(self) -> "asyncio.Task[Catalogue]":
         loop = asyncio.get_running_loop()
@@ -193,11 +195,12 @@ class CatalogueCache:
     async def _load(self) -> Catalogue:
         while True:
             generation = self._generation
+            started = time.monotonic()
             snapshot = await in_database_thread(load_catalogue)
             # What changed while it was read makes it old already.
             if generation == self._generation:
                 self._snapshot = snapshot
-                self._fresh_until = time.monotonic() + settings.CATALOGUE_TTL_SECONDS
+                self._loaded_at = started
                 return snapshot
 
 

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from accounts.principals import Principal
-from inference.admission import admit_model, assets_of, lifecycle_headers, output_tokens
+from inference.admission import admit_model, assets_of, check_token_ids, lifecycle_headers, output_tokens
 from inference.api.schemas.chat import (
     ChatRequest,
     choice_count,
@@ -94,6 +94,8 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
 
 async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> Generation:
     assets = assets_of(offer)
+    chosen = sampling(request)
+    check_token_ids(assets, chosen)
     prompt = assets.chat_template.render(template_messages(request), **template_variables(request))
     prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
     return Generation(
@@ -101,7 +103,7 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> G
         prompt=prompt,
         prompt_tokens=prompt_tokens,
         max_tokens=output_tokens(offer, prompt_tokens, output_limit(request)),
-        sampling=sampling(request),
+        sampling=chosen,
         n=choice_count(request),
         stop=stops(request),
         top_logprobs=wanted_logprobs(request),
@@ -155,7 +157,8 @@ async def _frames(
     async with aclosing(events):  # type: ignore[type-var]
         async for event in events:
             if isinstance(event, TextDelta):
-                yield encoder.chunk(event)
+                if frame := encoder.chunk(event):
+                    yield frame
             elif isinstance(event, Usage):
                 usage = encoder.usage(event) if with_usage else b""
             else:

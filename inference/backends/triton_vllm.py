@@ -23,6 +23,7 @@ from inference.generation import (
 )
 
 MAX_ERROR_BYTES = 64 * 1024
+SMALLEST_TOP_P = 1e-6
 
 # The engine's words for the end of an answer, in OpenAI's.
 FINISH_REASONS = {"stop": "stop", "length": "length"}
@@ -64,6 +65,11 @@ def sampling_parameters(generation: Generation) -> dict[str, Any]:
     }
     # Always sent: the engine's own default is 16.
     parameters["max_tokens"] = generation.max_tokens
+    if sampling.min_tokens is not None:
+        parameters["min_tokens"] = min(sampling.min_tokens, generation.max_tokens)
+    if sampling.top_p == 0:
+        # OpenAI allows it, vLLM refuses it.
+        parameters["top_p"] = SMALLEST_TOP_P
     if generation.n != 1:
         parameters["n"] = generation.n
     if generation.stop:

@@ -133,6 +133,7 @@ def test_a_body_that_is_no_json_object(server, stack, body):
         ({"stream_options": {"include_usage": True}}, "invalid_value", "stream_options"),
         ({"top_logprobs": 3}, "invalid_value", "top_logprobs"),
         ({"logit_bias": {"5": 101}}, "decimal_above_max_value", "logit_bias"),
+        ({"logit_bias": {"99999999": 1}}, "invalid_value", "logit_bias"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_parameter", "tools"),
         ({"response_format": {"type": "json_object"}}, "unsupported_parameter", "response_format"),
         ({"modalities": ["text", "audio"]}, "unsupported_parameter", "modalities"),

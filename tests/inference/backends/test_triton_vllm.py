@@ -59,6 +59,12 @@ def test_only_what_was_asked_for_is_sent_and_max_tokens_always():
     }
 
 
+def test_what_openai_allows_and_the_engine_refuses_is_brought_within_its_bounds():
+    sent = sampling_parameters(generation(sampling=Sampling(top_p=0.0, min_tokens=100)))
+    assert 0 < sent["top_p"] < 0.001
+    assert sent["min_tokens"] == sent["max_tokens"] == 5
+
+
 def test_the_body_holds_input_tensors_and_parameters_as_a_json_string():
     body = json.loads(request_body(generation(sampling=Sampling(seed=7)), target()))
     assert json.loads(body.pop("sampling_parameters")) == {"seed": 7, "max_tokens": 5}

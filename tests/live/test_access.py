@@ -1,0 +1,101 @@
+"""What a key may do: scopes, models, networks, visibility, and its end."""
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from tests.live.engines import eventually
+from tests.live.test_usage import make_key
+from tests.stack import Server
+
+pytestmark = pytest.mark.live
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def chat(server: Server, key: str, model: str = "demo-chat") -> httpx.Response:
+    body = {"model": model, "messages": HELLO, "max_tokens": 2}
+    return httpx.post(
+        f"{server.v1}/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=30
+    )
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+
+
+def test_a_key_without_the_scope_is_refused(server, stack):
+    refused(chat(server, make_key(stack, "--scope", "models")), 403, "missing_scope")
+
+
+def test_a_key_for_another_model_or_class_is_refused(server, stack):
+    refused(chat(server, make_key(stack, "--model", "another")), 403, "model_not_allowed")
+    refused(chat(server, make_key(stack, "--model-class", "premium")), 403, "model_not_allowed")
+    assert chat(server, make_key(stack, "--model", "demo-chat", "--model-class", "standard")).status_code == 200
+
+
+def test_a_model_that_a_key_may_not_use_is_not_listed_for_it(server, stack):
+    key = make_key(stack, "--model", "another")
+    listed = httpx.get(f"{server.v1}/models", headers={"authorization": f"Bearer {key}"}).json()
+    assert listed == {"object": "list", "data": []}
+
+
+def test_a_key_for_another_network_is_refused(server, stack):
+    refused(chat(server, make_key(stack, "--network", "198.51.100.0/24")), 403, "address_not_allowed")
+    assert chat(server, make_key(stack, "--network", "127.0.0.0/8")).status_code == 200
+
+
+def test_behind_a_trusted_proxy_the_forwarded_address_counts(stack):
+    key = make_key(stack, "--network", "198.51.100.0/24")
+    with stack.serve(TRUSTED_PROXIES="127.0.0.1/32") as server:
+        headers = {"authorization": f"Bearer {key}"}
+        url = f"{server.v1}/models"
+        assert httpx.get(url, headers={**headers, "x-forwarded-for": "198.51.100.7"}).status_code == 200
+        assert httpx.get(url, headers={**headers, "x-forwarded-for": "198.51.100.7, 192.0.2.1"}).status_code == 403
+
+
+def test_an_expired_key_is_refused(server, stack):
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    key = make_key(stack, "--expires", soon.isoformat())
+    assert chat(server, key).status_code == 200
+    eventually(lambda: chat(server, key).status_code == 401, seconds=15)
+    assert datetime.now(UTC) >= soon
+
+
+def test_a_model_that_is_granted_to_others_does_not_exist(server, stack):
+    model = f"private-{uuid.uuid4().hex[:8]}"
+    sizes = ("--context-length", "4096", "--max-output-tokens", "64", "--default-output-tokens", "64")
+    stack.manage("publish_model", model, "--visibility", "granted", "--assets", "demo-chat", *sizes)
+    url = stack.triton_url
+    stack.manage("add_deployment", model, "--model", model, "--url", url, "--triton-model", "demo-chat")
+    refused(chat(server, stack.api_key, model), 404, "model_not_found")
+    stack.manage("publish_model", model, "--grant", stack.organization)
+    eventually(lambda: chat(server, stack.api_key, model).status_code == 200)
+
+
+def signed_in(server: Server, login: tuple[str, str]) -> httpx.Client:
+    """A member's browser, without the browser."""
+    browser = httpx.Client(base_url=server.url, follow_redirects=True, timeout=30)
+    page = browser.get("/login/")
+    browser.post("/login/", data={"username": login[0], "password": login[1], **token(page)}).raise_for_status()
+    return browser
+
+
+def token(page: httpx.Response) -> dict[str, str]:
+    """The form token of a page."""
+    return {"csrfmiddlewaretoken": re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]}
+
+
+def test_a_revoked_key_is_refused_at_once_in_this_process(server, stack):
+    made = stack.manage_json("issue_key", stack.organization, f"short-lived {uuid.uuid4().hex[:8]}")
+    assert chat(server, made["key"]).status_code == 200
+    with signed_in(server, stack.customer) as browser:
+        page = browser.get(f"/o/{stack.organization}/keys/")
+        action = re.search(rf'"(/o/[^"]*{made["public_id"]}[^"]*revoke[^"]*)"', page.text)[1]
+        confirm = browser.get(action)
+        answer = browser.post(action, data=token(confirm), headers={"referer": server.url})
+        assert answer.status_code == 200, answer.text
+    refused(chat(server, made["key"]), 401, "invalid_api_key")
