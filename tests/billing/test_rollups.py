@@ -198,3 +198,11 @@ def test_the_number_of_queries_does_not_grow_with_the_records(customers: list[Cu
         # The first run also makes the watermark.
         RollupWatermark.objects.all().delete()
     assert counts[0] == counts[1]
+
+
+def test_a_record_that_was_stamped_before_a_rollup_and_committed_after_it_is_summed(customers: list[Customer]) -> None:
+    record(customers[0])
+    roll_up_usage()
+    record(customers[0], recorded_at=timezone.now() - timedelta(minutes=2))
+    roll_up_usage()
+    assert UsageHour.objects.get().requests == 2
