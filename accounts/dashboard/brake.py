@@ -1,5 +1,6 @@
 """A brake on guessing passwords, counted in Django's cache."""
 
+import contextlib
 import hashlib
 from ipaddress import IPv6Address, ip_network
 
@@ -64,5 +65,8 @@ def take_attempt(*, address: str, email: str) -> bool:
 
 
 def forgive(*, address: str, email: str) -> None:
-    """The person signed in: their own attempts no longer count."""
-    cache.delete(_name(_bucket(address), email.strip().lower()))
+    """The person signed in: none of their own attempts counts any longer, and this one not for the address."""
+    bucket = _bucket(address)
+    cache.delete(_name(bucket, email.strip().lower()))
+    with contextlib.suppress(ValueError):  # The window ended meanwhile.
+        cache.decr(_name(bucket))

@@ -1,0 +1,1 @@
+"""Our English: see `formats`."""
