@@ -49,12 +49,11 @@ class ApiKeyAdmin(ServiceAdmin):
     list_display = [
         "name",
         "shown_key",
+        "state",
         "organization",
         "project_name",
-        "state",
         "last_used_at",
         "expires_at",
-        "created_at",
     ]
     list_filter = [StateFilter, "created_at", "last_used_at"]
     search_fields = [
@@ -120,6 +119,11 @@ class ApiKeyAdmin(ServiceAdmin):
         """Also finds a key by what lists show of it, prefix and dots included."""
         from_list = search_term.strip().removesuffix("…")
         return super().get_search_results(request, queryset, from_list.removeprefix(fingerprint("").removesuffix("…")))
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Django's form with one button: what follows is the key, not another form."""
+        one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **one_button})
 
     # -- issuing -----------------------------------------------------------------------------------------------
 

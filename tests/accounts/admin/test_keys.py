@@ -116,6 +116,10 @@ def test_what_is_wrong_is_said_beside_the_field(
     assert not ApiKey.objects.exists()
 
 
+def test_the_form_of_a_new_key_has_one_button(operating: Client) -> None:
+    assert re.findall(r'<input type="submit"[^>]* name="(\w+)"', text_of(operating.get(ADD))) == ["_save"]
+
+
 def test_what_was_typed_wrongly_stays_in_the_form(operating: Client, project: Project) -> None:
     page = text_of(operating.post(ADD, filled(project, allowed_networks="192.0.2.0/24\r\noffice")))
     assert re.search(r"192\.0\.2\.0/24\s+office</textarea>", page)
