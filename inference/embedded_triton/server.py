@@ -55,7 +55,8 @@ class EmbeddedTriton:
         self.var_dir = Path(var_dir)
         self.repository = Path(repository).resolve()
         self._wanted = (http_port, grpc_port, metrics_port)
-        self._environment = {"DEMO_ASSETS_DIR": str(DEMO_ASSETS), **(environment or {})}
+        assets = os.environ.get("DEMO_ASSETS_DIR") or str(DEMO_ASSETS)
+        self._environment = {"DEMO_ASSETS_DIR": assets, **(environment or {})}
         self._progress = progress
         self._slot: Slot | None = None
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,6 +1,5 @@
 """Run the embedded Triton in the foreground."""
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -27,7 +26,7 @@ class Command(BaseCommand):
         """The ports (0: any free one), the model repository and how long loading may take."""
         for name in ("http", "grpc", "metrics"):
             default = os.environ.get(f"TRITON_{name.upper()}_PORT", "0")
-            parser.add_argument(f"--{name}-port", type=int, default=int(default), help="0 (default): any free port.")
+            parser.add_argument(f"--{name}-port", type=int, default=default, help="0 (default): any free port.")
         parser.add_argument("--repository", type=Path, default=DEMO_REPOSITORY, help="Triton model repository.")
         parser.add_argument("--timeout", type=float, default=120.0, help="Seconds until the models must be loaded.")
 
@@ -44,6 +43,8 @@ class Command(BaseCommand):
             metrics_port=_port(options["metrics_port"]),
             progress=self._say,
         )
+        # One of a killed run would name a port that is not ours.
+        port_file.unlink(missing_ok=True)
         try:
             triton.start()
             triton.wait_ready(float(str(options["timeout"])))
@@ -60,8 +61,7 @@ class Command(BaseCommand):
             # A second Ctrl-C must not cut the cleaning short.
             stopping.ignore()
             triton.stop()
-            with contextlib.suppress(FileNotFoundError):
-                port_file.unlink()
+            port_file.unlink(missing_ok=True)
         self._say("Triton: stopped.")
 
     def _say(self, line: str) -> None:

@@ -15,6 +15,8 @@ from writer import Writer
 MAX_LOGPROBS = 20
 # How often a request that has nothing to say yet looks whether it was cancelled, in seconds.
 HEARTBEAT_SECONDS = 0.1
+# Behind its pace by this much, a sequence sends several tokens in one response.
+LATE_SECONDS = 0.1
 
 
 class EngineDeadError(RuntimeError):
@@ -61,8 +63,10 @@ class Engine:
             await asyncio.sleep(HEARTBEAT_SECONDS if orders.hang else min(HEARTBEAT_SECONDS, max(0.0, wake - clock())))
         sequences = [self._sequence(turns, orders, prompt, params, index, digest) for index in range(params.n)]
         pace = self._pace if orders.pace is None else orders.pace
-        began, steps = clock(), 0
+        began, steps, unsent = clock(), 0, False
         while any(sequence.finish_reason is None for sequence in sequences):
+            if unsent and _is_due(orders, steps):
+                yield sequences
             _obey(orders, steps)
             steps += 1
             due = began + steps / pace if pace else 0.0
@@ -73,8 +77,9 @@ class Engine:
             for sequence in sequences:
                 sequence.step()
             # An engine that is ahead of its consumer hands over several tokens at once, as vLLM does.
-            is_late = pace and clock() > due + 2 / pace
-            if not is_late or all(sequence.finish_reason for sequence in sequences):
+            unsent = bool(pace) and clock() > due + LATE_SECONDS
+            if not unsent or all(sequence.finish_reason for sequence in sequences):
+                unsent = False
                 yield sequences
                 await asyncio.sleep(0)
 
@@ -150,6 +155,10 @@ def _seed(params: SamplingParams, index: int, digest: bytes) -> bytes:
         return os.urandom(16)
     # vLLM gives choice i the seed `seed + i`.
     return hashlib.sha256(digest + f"{params.temperature:g}/{params.seed + index}".encode()).digest()
+
+
+def _is_due(orders: Directives, steps: int) -> bool:
+    return steps in (orders.crash_after, orders.fail_after, orders.dry_after)
 
 
 def _obey(orders: Directives, steps: int) -> None:

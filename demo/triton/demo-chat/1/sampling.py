@@ -1,13 +1,13 @@
 """vLLM's SamplingParams, as its Triton backend reads them from JSON.
 
-Names, defaults and checks follow vllm/sampling_params.py; the casts follow the backend's `TritonSamplingParams.from_dict`:
-a value is cast only where the field is an int, a float, a bool or an optional int.
+Names, defaults and checks follow vllm/sampling_params.py, the casts the backend's `TritonSamplingParams.from_dict`:
+only where a field is an int, a float, a bool, a string or an optional int.
 """
 
 import json
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 GREEDY_BELOW = 1e-5
 MAX_N = 16384
@@ -95,16 +95,9 @@ class SamplingParams:
                 raise SamplingError(name)
 
 
-def _cast_of(annotation: Any) -> type | None:
-    if annotation in (int, float, bool, str):
-        return annotation  # type: ignore[no-any-return]
-    if annotation == Union[int, None]:  # noqa: UP007 - how vLLM's backend spells the one optional type that it casts
-        return int
-    assert get_origin(annotation) is None or get_args(annotation)
-    return None
-
-
-_CASTS = {field.name: _cast_of(field.type) for field in fields(SamplingParams)}
+# The one optional type that the backend casts; a null in such a field is refused.
+_CAST_BY_TYPE: dict[Any, type] = {int: int, float: float, bool: bool, str: str, int | None: int}
+_CASTS = {field.name: _CAST_BY_TYPE[field.type] for field in fields(SamplingParams) if field.type in _CAST_BY_TYPE}
 
 
 def parse_sampling(text: str) -> SamplingParams:
@@ -112,9 +105,8 @@ def parse_sampling(text: str) -> SamplingParams:
     try:
         values = json.loads(text)
         for name, value in values.items():
-            cast = _CASTS.get(name)
-            if cast is not None:
-                values[name] = cast(value)
+            if name in _CASTS:
+                values[name] = _CASTS[name](value)
         return SamplingParams(**values)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise SamplingError(type(error).__name__) from error

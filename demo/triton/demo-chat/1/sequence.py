@@ -1,4 +1,4 @@
-"""One answer while it grows: choosing tokens under the request's rules, turning them into text, knowing when to stop."""
+"""One answer while it grows: choosing tokens by the request's rules, turning them into text, knowing when to stop."""
 
 import codecs
 import math
@@ -10,6 +10,8 @@ from vocabulary import Vocabulary
 
 # A bias of this size decides by itself, as it does in a real model.
 DECISIVE_BIAS = 50.0
+# From one invented alternative to the next. A prime, so that the walk meets every token before it repeats.
+STRIDE = 1009
 
 
 class Sequence:
@@ -39,6 +41,7 @@ class Sequence:
         self._exact = exact
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._full_text = ""
+        self._searched = 0
         self._held_back = 0
         if params.stop and not params.include_stop_str_in_output:
             self._held_back = max(len(stop) for stop in params.stop) - 1
@@ -88,11 +91,15 @@ class Sequence:
 
     def _cut_at_stop_string(self) -> str | None:
         if not self._params.stop or len(self.token_ids) <= self._params.min_tokens:
+            self._searched = len(self._full_text)
             return None
-        hits = [(self._full_text.find(stop), stop) for stop in self._params.stop if stop in self._full_text]
-        if not hits:
+        # A stop may have begun in earlier tokens; further back it would have been found already.
+        begin = max(0, self._searched - max(len(stop) for stop in self._params.stop) + 1)
+        self._searched = len(self._full_text)
+        hits = [(self._full_text.find(stop, begin), stop) for stop in self._params.stop]
+        start, stop = min((hit for hit in hits if hit[0] >= 0), default=(-1, ""))
+        if start < 0:
             return None
-        start, stop = min(hits)
         self._full_text = self._full_text[: start + len(stop) if self._params.include_stop_str_in_output else start]
         return "stop"
 
@@ -167,7 +174,7 @@ def invent_logprobs(
         if place == rank:
             continue
         while other in entries:
-            other = (other * 31 + 7 * place + 5) % vocabulary.size
+            other = (other + STRIDE) % vocabulary.size
         entries[other] = _entry(vocabulary, other, probabilities[place - 1], place)
     return entries
 

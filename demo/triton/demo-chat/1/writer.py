@@ -1,38 +1,60 @@
 """Writes an answer about what was asked: a handful of intents, the words of the question, and sentences from a list."""
 
-import ast
 import json
-import operator
 import random
 import re
-from collections.abc import Callable
 
-from phrases import CAPITALS, ENGLISH, GERMAN, GERMAN_HINTS, STOPWORDS
+from phrases import CAPITALS, ENGLISH, GERMAN
+from sums import find_sum
+from topics import WORD, is_german, kind_of, topics_of
 from vocabulary import Turn
 
-_WORD = re.compile(r"[^\W\d_][\w'-]*|\d+")
-_QUOTED = r"[\"'\u201c\u201e\u00ab](.+?)[\"'\u201d\u201c\u00bb]"
 _SAY = re.compile(
-    r"^(?:please |bitte )?(?:say|repeat|reply|answer|respond|output|print|sag|sage|wiederhole|antworte|schreib|schreibe)"
+    r"^(?:please |bitte )?(?:say|repeat|reply|answer|respond|output|print|sag|sage|wiederhole|antworte|schreibe?)"
     r"(?: (?:with|only|exactly|just|back|after me|the word|the text|mit|nur|genau|exakt|das wort|den text))*"
-    rf"(?: ?: ?|\s+)(?:{_QUOTED}\.?|(.+))$",
+    r"(?: ?: ?|\s+)(?:[\"'\u201c\u201e\u00ab](.+?)[\"'\u201d\u201c\u00bb]\.?|(.+))$",
     re.IGNORECASE | re.DOTALL,
 )
-_CAPITAL = re.compile(r"(?:capital of|hauptstadt (?:von|der))\s+([\w ]+?)\s*[?.!]*$", re.IGNORECASE)
-_SUM = re.compile(r"(?<![\w.])\(*-?\d[\d\s.()]*(?:\s*(?:\*\*|[-+*/^%x×÷])\s*[-(]*\d[\d.]*\)*)+")
-_MY_NAME = re.compile(r"(?:my name is|i am called|ich hei(?:ß|ss)e|mein name ist)\s+(\w+)", re.IGNORECASE)
-_PERSONA = re.compile(r"(?:you are|your name is|du bist|sie sind|du heißt)\s+(?:a |an |the |ein |eine )?([A-ZÄÖÜ]\w+)")
-_OPERATORS: dict[type, Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
+_CAPITAL = re.compile(r"(?:capital of|hauptstadt (?:von|der))\s+([\w ]+?)\s*[?.!]*$")
+_WHO = re.compile(r"\b(?:who|what) are you\b|\byour name\b|\bwer (?:bist du|sind sie)\b|\bwie heißt du\b")
+_MY_NAME = re.compile(r"\bmy name\s*\?|\bwhat is my name\b|\bwie heiße ich\b|\bmein name\s*\?")
+_NAME_TOLD = re.compile(r"(?:my name is|i am called|ich hei(?:ß|ss)e|mein name ist)\s+(\w+)", re.IGNORECASE)
+_PERSONA = re.compile(r"(?:[Yy]ou are|[Dd]u bist|Sie sind|[Yy]our name is|[Dd]u heißt)\s+(?:an? )?([A-ZÄÖÜ]\w+)")
+_SMALL_TALK = (
+    ("greeting", r"^\W*(?:hello|hi|hey|good (?:morning|day|evening)|hallo|moin|guten (?:tag|morgen|abend)|servus)\b"),
+    ("thanks", r"^\W*(?:thanks|thank you|danke|vielen dank)\b"),
+    ("goodbye", r"^\W*(?:bye|goodbye|see you|tschüss|auf wiedersehen)\b"),
+)
+_BRIEF = re.compile(r"\b(?:briefly|in one sentence|short answer|be concise|kurz)\b")
+_NUMBERS = {
+    word: number
+    for number, words in enumerate(
+        ("two zwei", "three drei", "four vier", "five fünf", "six sechs", "seven sieben", "eight acht", "nine neun"),
+        start=2,
+    )
+    for word in words.split()
 }
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-            "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10}  # fmt: skip
+_MAX_ITEMS = 50
+_PYTHON = '''```python
+def {name}(items: list[str]) -> int:
+    """Count the items that are not empty."""
+    count = 0
+    for item in items:
+        if item:
+            count += 1
+    return count
+```'''
+_JAVASCRIPT = """```javascript
+function {name}(items) {{
+  return items.filter((item) => item !== null).length;
+}}
+```"""
+_SQL = """```sql
+SELECT name, COUNT(*) AS total
+FROM {name}
+GROUP BY name
+ORDER BY total DESC;
+```"""
 
 
 class Writer:
@@ -42,41 +64,35 @@ class Writer:
         self._turns = turns
         self._rng = rng
         self._system = " ".join(turn.text for turn in turns if turn.role == "system")
-        self._asked = next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
-        self._german = _is_german(self._asked, self._system)
-        self._phrases = GERMAN if self._german else ENGLISH
-        self._topic, self._other = _topics(self._asked)
+        self._asked = next((turn.text for turn in reversed(turns) if turn.role == "user"), "").strip()
+        german = is_german(self._asked, self._system)
+        self._phrases = GERMAN if german else ENGLISH
+        self._topic, self._other = topics_of(self._asked, german=german)
         if not self._topic:
-            self._topic = "dieses Thema" if self._german else "this subject"
-            self._other = "das Beispiel" if self._german else "the example"
+            self._topic, self._other = self._phrases["default_topics"]
         self._body: list[str] = []
 
     def answer(self) -> str:
         """The whole answer."""
-        asked, lower = self._asked.strip(), self._asked.lower()
-        said = _SAY.match(asked)
+        lower = self._asked.lower()
+        said = _SAY.match(self._asked)
         if said:
-            return (said[1] or said[2]).strip()
-        for attempt in (self._arithmetic, self._capital, self._small_talk, self._name):
-            text = attempt(lower)
+            return str(said[1] or said[2]).strip()
+        for known in (self._sum, self._capital, self._small_talk, self._name):
+            text = known(lower)
             if text:
                 return text
-        if re.search(r"\bjson\b", lower):
-            return self._json()
-        if re.search(r"\b(summari[sz]e|summary|zusammenfass\w*|fasse)\b", lower):
-            return self._summary()
-        if re.search(r"\b(poem|haiku|gedicht)\b", lower):
-            return "\n".join(self._fill(line) for line in self._phrases["poem"])
-        if re.search(r"\b(story|tale|geschichte|märchen)\b", lower) and re.search(
-            r"\b(tell|write|erzähl\w*|schreib\w*)\b", lower
+        for pattern, write in (
+            (r"\bjson\b", self._json),
+            (r"\b(?:summari[sz]e|summary|zusammenfass\w*|fasse)\b", self._summary),
+            (r"\b(?:poem|haiku|gedicht)\b", self._poem),
+            (r"\b(?:tell|write|erzähl\w*|schreib\w*)\b.*\b(?:story|tale|geschichte|märchen)\b", self._story),
+            (r"\b(?:code|function|program|script|class|python|javascript|sql|funktion|programm)\b", self._code),
+            (r"\b(?:list|ideas|steps|tips|ways|examples|reasons|points)\b", self._list),
+            (r"\b(?:liste|ideen|schritte|tipps|gründe|beispiele|nenne)\b", self._list),
         ):
-            return " ".join([self._pick("story"), *self._sentences(3), self._pick("story_end")])
-        if re.search(r"\b(code|function|program|script|class|python|javascript|sql|funktion|programm)\b", lower):
-            return self._code(lower)
-        if re.search(
-            r"\b(list|ideas|steps|tips|ways|examples|reasons|points|liste|ideen|schritte|tipps|gründe|nenne)\b", lower
-        ):
-            return self._list(lower)
+            if re.search(pattern, lower):
+                return write(lower)
         return self._explain(lower)
 
     def more(self) -> str:
@@ -84,20 +100,16 @@ class Writer:
         return " ".join(self._sentences(self._rng.randint(3, 5)))
 
     def _explain(self, lower: str) -> str:
-        opening = self._pick(_kind(lower))
-        if re.search(r"\b(briefly|in one sentence|short answer|be concise|kurz)\b", f"{lower} {self._system.lower()}"):
+        opening = self._pick(kind_of(lower))
+        if _BRIEF.search(lower) or _BRIEF.search(self._system.lower()):
             return opening
         first = " ".join([opening, *self._sentences(self._rng.randint(2, 3))])
         second = " ".join([*self._sentences(self._rng.randint(1, 3)), self._pick("close")])
         return f"{first}\n\n{second}"
 
-    def _arithmetic(self, lower: str) -> str | None:
-        for found in _SUM.findall(lower):
-            expression = found.strip()
-            result = _calculate(expression)
-            if result is not None:
-                return self._pick("arithmetic", expression=expression, result=result)
-        return None
+    def _sum(self, lower: str) -> str | None:
+        found = find_sum(lower)
+        return self._pick("arithmetic", expression=found[0], result=found[1]) if found else None
 
     def _capital(self, lower: str) -> str | None:
         found = _CAPITAL.search(lower)
@@ -105,58 +117,52 @@ class Writer:
         return self._pick("capital", country=found[1].strip().title(), capital=capital) if found and capital else None
 
     def _small_talk(self, lower: str) -> str | None:
-        if re.search(r"\b(who|what) are you\b|\byour name\b|\bwer (bist du|sind sie)\b|\bwie heißt du\b", lower):
+        if _WHO.search(lower):
             persona = _PERSONA.search(self._system)
             return self._pick("identity", name=persona[1] if persona else "demo-chat")
-        if len(_WORD.findall(lower)) > 5:
+        if len(WORD.findall(lower)) > 5:
             return None
-        for kind, pattern in (
-            ("greeting", r"^\W*(hello|hi|hey|good (morning|day|evening)|hallo|moin|guten (tag|morgen|abend)|servus)\b"),
-            ("thanks", r"^\W*(thanks|thank you|danke|vielen dank)\b"),
-            ("goodbye", r"^\W*(bye|goodbye|see you|tschüss|auf wiedersehen)\b"),
-        ):
-            if re.search(pattern, lower):
-                return self._pick(kind)
-        return None
+        return next((self._pick(kind) for kind, pattern in _SMALL_TALK if re.search(pattern, lower)), None)
 
     def _name(self, lower: str) -> str | None:
-        if not re.search(r"\bmy name\s*\?|\bwhat is my name\b|\bwie heiße ich\b|\bmein name\s*\?", lower):
+        if not _MY_NAME.search(lower):
             return None
-        told = [
-            found[1] for turn in self._turns if turn.role == "user" for found in [_MY_NAME.search(turn.text)] if found
-        ]
+        told = [name for turn in self._turns if turn.role == "user" for name in _NAME_TOLD.findall(turn.text)]
         return self._pick("name_known", name=told[-1]) if told else self._pick("name_unknown")
 
-    def _json(self) -> str:
-        words = [self._topic, self._other]
-        value = {"topic": self._topic, "keywords": words, "count": len(words), "summary": self._pick("statement")}
+    def _json(self, lower: str) -> str:
+        keywords = list(dict.fromkeys([self._topic, self._other]))
+        value = {"topic": self._topic, "keywords": keywords, "count": len(keywords), "summary": self._pick("close")}
         return json.dumps(value, ensure_ascii=False)
 
-    def _summary(self) -> str:
+    def _summary(self, lower: str) -> str:
         _, _, text = self._asked.partition(":")
-        sentences = re.split(r"(?<=[.!?])\s+", text.strip())
-        return self._pick("summary", text=sentences[0]) if sentences[0] else self._explain(self._asked.lower())
+        first = re.split(r"(?<=[.!?])\s+", text.strip())[0]
+        return self._pick("summary", text=first) if first else self._explain(lower)
+
+    def _poem(self, lower: str) -> str:
+        return "\n".join(self._fill(line) for line in self._phrases["poem"])
+
+    def _story(self, lower: str) -> str:
+        return " ".join([self._pick("story"), *self._sentences(3), self._pick("story_end")])
 
     def _code(self, lower: str) -> str:
-        name = re.sub(r"\W+", "_", self._topic.lower()).strip("_") or "example"
+        goal = re.search(r"\b(?:to|that|which|um)\s+(\w+(?:\s+\w+){0,2})", lower)
+        name = re.sub(r"\W+", "_", goal[1] if goal else self._topic.lower()).strip("_")
+        block = _PYTHON
         if re.search(r"\bsql\b", lower):
-            block = f"```sql\nSELECT name, COUNT(*) AS total\nFROM {name}\nGROUP BY name\nORDER BY total DESC;\n```"
-        elif re.search(r"\b(javascript|typescript|js)\b", lower):
-            block = f"```javascript\nfunction {name}(items) {{\n  return items.filter((item) => item !== null).length;\n}}\n```"
-        else:
-            block = (
-                f'```python\ndef {name}(items: list[str]) -> int:\n    """Count the items of {self._topic} that are not empty."""\n'
-                f"    count = 0\n    for item in items:\n        if item:\n            count += 1\n    return count\n```"
-            )
-        return f"{self._pick('code')}\n\n{block}\n\n{self._pick('code_close')}"
+            block = _SQL
+        elif re.search(r"\b(?:javascript|typescript|js)\b", lower):
+            block = _JAVASCRIPT
+        opening = self._pick("code", what=f"`{name}`")
+        return f"{opening}\n\n{block.format(name=name)}\n\n{self._pick('code_close')}"
 
     def _list(self, lower: str) -> str:
-        named = [int(word) if word.isdigit() else _NUMBERS.get(word, 0) for word in _WORD.findall(lower)]
-        count = next((number for number in named if 0 < number <= 50), 5)
+        named = [int(word) if word.isdigit() else _NUMBERS.get(word, 0) for word in WORD.findall(lower)]
+        count = next((number for number in named if 0 < number <= _MAX_ITEMS), 5)
         items = list(self._phrases["items"])
         self._rng.shuffle(items)
-        chosen = [items[index % len(items)] for index in range(count)]
-        lines = [f"{index}. {self._fill(item)}" for index, item in enumerate(chosen, start=1)]
+        lines = [f"{index + 1}. {self._fill(items[index % len(items)])}" for index in range(count)]
         return "\n".join([self._pick("list", count=count), "", *lines])
 
     def _sentences(self, count: int) -> list[str]:
@@ -171,69 +177,6 @@ class Writer:
     def _pick(self, kind: str, **values: object) -> str:
         return self._fill(self._rng.choice(self._phrases[kind]), **values)
 
-    def _fill(self, text: str, **values: object) -> str:
+    def _fill(self, sentence: str, **values: object) -> str:
         topic = self._topic
-        return text.format(t=topic, T=topic[:1].upper() + topic[1:], u=self._other, **values)
-
-
-def _topics(asked: str) -> tuple[str, str]:
-    """The longest run of telling words in the message, and another such run or word."""
-    runs: list[list[str]] = [[]]
-    for match in re.finditer(r"[^\W_][\w'-]*|[.,;:!?()\n]", asked):
-        word = match[0]
-        if word.lower() in STOPWORDS or not re.match(r"\w", word):
-            runs.append([])
-        else:
-            runs[-1].append(word)
-    pieces = [" ".join(run[-3:]) for run in runs if run and not all(word.isdigit() for word in run)]
-    if not pieces:
-        return "", ""
-    topic = max(pieces, key=lambda piece: (min(piece.count(" "), 2), len(piece)))
-    others = [piece for piece in pieces if piece != topic]
-    return topic, max(others, key=len) if others else topic.split()[-1]
-
-
-def _kind(lower: str) -> str:
-    for kind, pattern in (
-        ("why", r"^(why|warum|wieso|weshalb)\b"),
-        ("how", r"^(how|wie)\b"),
-        ("who", r"^(who|whose|wer|wem|wessen)\b"),
-        ("when", r"^(when|wann)\b"),
-        ("where", r"^(where|wo|woher|wohin)\b"),
-        ("what", r"^(what|which|explain|describe|define|tell me about|was|welche\w*|erkläre?|beschreibe?)\b"),
-        ("yesno", r"^(is|are|do|does|did|can|could|should|will|would|ist|sind|kann|können|soll\w*|wird)\b"),
-    ):
-        if re.search(pattern, lower.strip()):
-            return kind
-    return "statement"
-
-
-def _is_german(asked: str, system: str) -> bool:
-    if re.search(r"\b(in german|auf deutsch)\b", f"{asked} {system}".lower()):
-        return True
-    words = [word.lower() for word in _WORD.findall(asked)]
-    return sum(word in GERMAN_HINTS for word in words) * 4 > len(words)
-
-
-def _calculate(expression: str) -> str | None:
-    """The value of a sum in digits, or None when it is no sum or has no value."""
-    source = expression.replace("×", "*").replace("x", "*").replace("÷", "/").replace("^", "**")
-    try:
-        value = _evaluate(ast.parse(source.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, ArithmeticError, RecursionError):
-        return None
-    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
-
-
-def _evaluate(node: ast.expr) -> float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_evaluate(node.operand))
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_evaluate(node.left), _evaluate(node.right))
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        base, exponent = _evaluate(node.left), _evaluate(node.right)
-        if abs(base) <= 1000 and 0 <= exponent <= 16:
-            return float(base**exponent)
-    raise ValueError
+        return sentence.format(t=topic, T=topic[:1].upper() + topic[1:], u=self._other, **values)
