@@ -47,7 +47,7 @@ lock: $(VENV)/.development ## Write requirements*.txt from pyproject.toml (LOCK_
 	$(COMPILE) $(LOCK_OPTIONS) --output-file var/lock/runtime.txt pyproject.toml
 	$(COMPILE) $(LOCK_OPTIONS) --extra dev --constraint var/lock/runtime.txt --output-file var/lock/all.txt pyproject.toml
 	@{ echo '-e .'; cat var/lock/runtime.txt; } > requirements.txt
-	@{ echo '-r requirements.txt'; grep -vxFf var/lock/runtime.txt var/lock/all.txt; } > requirements-dev.txt
+	@{ echo '-r requirements.txt'; grep -v '^#' var/lock/all.txt | grep -vxFf var/lock/runtime.txt | grep .; } > requirements-dev.txt
 	@rm -r var/lock
 
 clean: ## Remove the virtual environment and what tools left; var/ (data, secrets) stays

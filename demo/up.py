@@ -95,6 +95,8 @@ def environment() -> dict[str, str]:
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
     env["PYTHONUNBUFFERED"] = "1"
+    # Celery's warning about root, eight lines long: in a container the demo is root.
+    env.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
     return env
 
 
@@ -106,7 +108,7 @@ def embedded_triton(env: Mapping[str, str]) -> bool:
 @contextlib.contextmanager
 def only_one(var_dir: Path) -> Iterator[None]:
     """Holds `var_dir`; raises `StartError` while another `make up` runs on it."""
-    var_dir.mkdir(parents=True, exist_ok=True)
+    var_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (var_dir / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

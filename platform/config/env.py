@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -46,11 +47,11 @@ def kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def database(url: str, var_dir: Path, *, pool_size: int) -> dict[str, object]:
+def database(url: str, var_dir: Path, *, pool_size: int) -> dict[str, Any]:
     """Django's settings for `url`; empty means SQLite under `var/`."""
     if not url:
         url = f"sqlite:///{var_dir / 'hanse.sqlite3'}"
-    settings: dict[str, object] = dict(environ.Env.db_url_config(url))
+    settings: dict[str, Any] = dict(environ.Env.db_url_config(url))
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         # IMMEDIATE: a transaction that reads first and writes later would otherwise fail at once when another
         # connection wrote in between, without waiting for the timeout.
@@ -64,5 +65,9 @@ def database(url: str, var_dir: Path, *, pool_size: int) -> dict[str, object]:
     else:
         # A pool wants CONN_MAX_AGE 0: a connection kept beyond its request leaks under ASGI.
         settings["CONN_MAX_AGE"] = 0
-        settings["OPTIONS"] = {"pool": {"min_size": 1, "max_size": pool_size, "timeout": 10}}
+        # Beside what the URL says after its "?", sslmode for one.
+        settings["OPTIONS"] = {
+            **settings.get("OPTIONS", {}),
+            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+        }
     return settings

@@ -54,7 +54,10 @@ async def readyz(request: HttpRequest) -> HttpResponse:
         "status": "ready" if ready else "not ready",
         "checks": {name: "ok" if works else "failed" for name, works in parts.items()},
     }
-    return uncached(JsonResponse(body, status=200 if ready else 503))
+    response = JsonResponse(body, status=200 if ready else 503)
+    # Django would log a 503 as an error at every probe; `Readiness` says once what is new.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return uncached(response)
 
 
 def uncached(response: HttpResponse) -> HttpResponse:

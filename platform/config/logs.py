@@ -6,6 +6,7 @@ name is on the allow-list and whose value looks like an identifier or a number, 
 frames. Arguments of a message, exception texts and local variables are never written.
 """
 
+import contextlib
 import logging
 import re
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -25,65 +25,13 @@ import structlog
 from config.env import BASE_DIR
 
 FIELDS = frozenset(
-    [
-        "action",
-        "api_key",
-        "attempts",
-        "broker",
-        "bytes",
-        "cached_input_tokens",
-        "chunks",
-        "code",
-        "command",
-        "component",
-        "cost_nano",
-        "count",
-        "database",
-        "deployment",
-        "elapsed_ms",
-        "endpoint",
-        "engine",
-        "error",
-        "error_code",
-        "failures",
-        "first_token_ms",
-        "http_status",
-        "input_tokens",
-        "interrupted",
-        "lag_ms",
-        "method",
-        "model",
-        "open_requests",
-        "organization",
-        "outcome",
-        "output_tokens",
-        "pending",
-        "pid",
-        "port",
-        "project",
-        "queue_ms",
-        "reason",
-        "records",
-        "request_id",
-        "requests",
-        "retry_after_ms",
-        "route",
-        "rows",
-        "scope",
-        "seconds",
-        "server",
-        "signal",
-        "state",
-        "status",
-        "streamed",
-        "table",
-        "target",
-        "task",
-        "task_id",
-        "total_ms",
-        "triton_model",
-        "version",
-    ]
+    """
+    action api_key attempts broker bytes cached_input_tokens chunks code command component cost_nano count database
+    deployment elapsed_ms endpoint engine error error_code failures first_token_ms http_status input_tokens
+    interrupted lag_ms method model open_requests organization organization_id outcome output_tokens pending pid
+    port project queue_ms reason records request_id requests retry_after_ms route rows scope seconds server signal
+    state status streamed table target task task_id total_ms triton_model version
+    """.split()  # noqa: SIM905 - a table of words, not of quotes
 )
 # A library's fields under our names: attributes of its records, and the mapping that Celery passes as arguments.
 RECORD_ATTRIBUTES = {"status_code": "http_status", **{name: name for name in FIELDS}}
@@ -91,9 +39,8 @@ MAPPING_ARGUMENTS = {"name": "task", "id": "task_id", "runtime": "seconds"}
 
 # Shorter than an API key.
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:/+=,#\[\]-]{0,64}")
+WORD = re.compile(r"[A-Za-z]{2}")
 FRAMES = 16
-
-Exc = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def logging_config(*, level: str, log_format: str) -> dict[str, Any]:
@@ -116,13 +63,16 @@ def logging_config(*, level: str, log_format: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"allow_list": {"()": "config.logs.Formatter", "log_format": log_format}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "allow_list"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "allow_list"},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             **dict.fromkeys(("django", "django.server", "uvicorn", "uvicorn.error", "celery", "celery.task"), ours),
             # One line a request, with its path and query: /v1 writes its own.
-            "uvicorn.access": {"handlers": [], "propagate": False},
-            "django.channels.server": {"handlers": [], "propagate": False},
+            "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
+            "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
             **{name: {"level": "WARNING"} for name in ("httpx", "celery.worker.strategy", "daphne", "asyncio")},
         },
     }
@@ -167,11 +117,12 @@ def entry_of(record: logging.LogRecord) -> dict[str, Any]:
         fields = dict(fields_of(record))
         message = record.msg
         exc_info = record.exc_info
+    place = f"{record.name} in {record.funcName}"
     entry = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
-        "event": message if is_constant(message, record.pathname) else f"{record.name} in {record.funcName}",
+        "event": with_numbers(message, record.args) if is_constant(message, record.pathname) else place,
     }
     entry |= {name: value for name, value in fields.items() if name in FIELDS and is_harmless(value)}
     if (exception := exception_of(exc_info)) is not None:
@@ -198,9 +149,17 @@ def is_harmless(value: object) -> bool:
     )
 
 
+def with_numbers(message: str, arguments: object) -> str:
+    """`message` with its arguments where all of them are numbers, else as it is."""
+    if isinstance(arguments, tuple) and arguments and all(isinstance(value, int | float) for value in arguments):
+        with contextlib.suppress(TypeError, ValueError):
+            return message % arguments
+    return message
+
+
 def is_constant(message: object, path: str) -> bool:
-    """Whether `message` stands word for word in the file that logged it."""
-    if not isinstance(message, str) or not message:
+    """Whether `message` has words, and stands word for word in the file that logged it."""
+    if not isinstance(message, str) or not WORD.search(message):
         return False
     source = source_of(path)
     return message in source or repr(message)[1:-1] in source

@@ -96,6 +96,7 @@ USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from the apps' own folders: no collectstatic between a clone and a page.
 WHITENOISE_USE_FINDERS = True
