@@ -66,7 +66,7 @@ def organization_page(act: str) -> Callable[[Callable[..., HttpResponse]], Calla
 
 
 def render_page(
-    request: HttpRequest, template: str, place: Place, context: dict[str, Any] | None = None, *, status: int = 200
+    request: HttpRequest, template: str, place: Place, context: dict[str, Any] | None = None
 ) -> HttpResponse:
     """The template with what the frame around every organization's page needs."""
     frame = {
@@ -75,4 +75,4 @@ def render_page(
         "acts": place.acts,
         "key_prefix": settings.API_KEY_PREFIX,
     }
-    return render(request, template, {**frame, **(context or {})}, status=status)
+    return render(request, template, {**frame, **(context or {})})

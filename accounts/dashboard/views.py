@@ -42,7 +42,7 @@ def issue(request: HttpRequest, place: Place) -> HttpResponse:
             form.add_service_errors(error)
         else:
             return render_page(request, "accounts/key_issued.html", place, {"key": issued.api_key, "text": issued.text})
-    return render_page(request, "accounts/key_issue.html", place, {"form": form}, status=400 if form.errors else 200)
+    return render_page(request, "accounts/key_issue.html", place, {"form": form})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
