@@ -44,6 +44,10 @@ def test_without_a_seed_answers_vary(triton: EmbeddedTriton) -> None:
     assert len({answer(triton, top_k=1) for _ in range(3)}) == 1
 
 
+def test_asking_for_logprobs_does_not_change_the_text(triton: EmbeddedTriton) -> None:
+    assert answer(triton, seed=7, logprobs=5) == answer(triton, seed=7)
+
+
 def test_an_answer_ends_by_itself_at_a_natural_length(triton: EmbeddedTriton) -> None:
     frames = stream(triton, QUESTION, {"temperature": 0, "max_tokens": 2000})
     assert frames[-1]["finish_reason"] == "stop"

@@ -12,6 +12,8 @@ from vocabulary import Vocabulary
 DECISIVE_BIAS = 50.0
 # From one invented alternative to the next. A prime, so that the walk meets every token before it repeats.
 STRIDE = 1009
+# Of the probability that is left, the next likeliest token has this much.
+SHARE_OF_THE_REST = 0.6
 
 
 class Sequence:
@@ -66,7 +68,7 @@ class Sequence:
 
     def _next_token(self) -> int:
         if self._exact is not None and len(self.token_ids) + 1 >= self._exact and not self._params.ignore_eos:
-            wanted: int | None = self._vocabulary.eos
+            wanted = self._vocabulary.eos
         else:
             wanted = self._say()
         return self._choose(wanted, self._say, self.token_ids, self._rng)
@@ -104,13 +106,16 @@ class Sequence:
         return "stop"
 
     def _note_logprob(self, token: int) -> None:
-        entries = invent_logprobs(self._vocabulary, token, max(0, self._params.logprobs or 0), self._params, self._rng)
-        self.cumulative_logprob += float(str(entries[token]["logprob"]))
+        # The same draws with and without logprobs: asking for them must not change the text.
+        rank = 2 if not self._params.greedy and self._rng.random() < 0.15 else 1
+        best = self._rng.uniform(0.45, 0.97)
+        self.cumulative_logprob += math.log(best if rank == 1 else (1.0 - best) * SHARE_OF_THE_REST)
         if self.logprobs is not None:
-            self.logprobs.append(entries)
+            top = max(0, self._params.logprobs or 0)
+            self.logprobs.append(invent_logprobs(self._vocabulary, token, top, rank, best))
 
 
-Chooser = Callable[[int | None, Callable[[], int], list[int], random.Random], int]
+Chooser = Callable[[int, Callable[[], int], list[int], random.Random], int]
 
 
 def _chooser(vocabulary: Vocabulary, params: SamplingParams) -> Chooser:
@@ -121,6 +126,7 @@ def _chooser(vocabulary: Vocabulary, params: SamplingParams) -> Chooser:
     enders = {vocabulary.eos, *params.stop_token_ids}
     bad = [tokens for word in params.bad_words for tokens in _spellings(vocabulary, word)]
     allowed = sorted(set(params.allowed_token_ids or ()))
+    unbound = not (banned or bad or allowed or params.min_tokens or forced is not None)
 
     def permitted(token: int, so_far: list[int]) -> bool:
         if token in banned or (len(so_far) < params.min_tokens and token in enders):
@@ -133,10 +139,12 @@ def _chooser(vocabulary: Vocabulary, params: SamplingParams) -> Chooser:
             if len(word) - 1 <= len(so_far)
         )
 
-    def choose(wanted: int | None, say: Callable[[], int], so_far: list[int], rng: random.Random) -> int:
+    def choose(wanted: int, say: Callable[[], int], so_far: list[int], rng: random.Random) -> int:
+        if unbound:
+            return wanted
         if forced is not None and permitted(forced, so_far):
             return forced
-        token = say() if wanted is None else wanted
+        token = wanted
         if not allowed:
             # The speech goes on without what it may not say; a finite one has ended after so many attempts.
             for _ in range(500):
@@ -157,17 +165,17 @@ def _spellings(vocabulary: Vocabulary, word: str) -> list[list[int]]:
 
 
 def invent_logprobs(
-    vocabulary: Vocabulary, token: int, top: int, params: SamplingParams, rng: random.Random
+    vocabulary: Vocabulary, token: int, top: int, rank: int, best: float
 ) -> dict[int, dict[str, object]]:
-    """Plausible log probabilities: the sampled token first, then the `top` likeliest by rank; they sum to less than 1.
+    """Log probabilities in which `token` has `rank` and the likeliest token the probability `best`.
+
+    The sampled token comes first, then the `top` likeliest by rank; the probabilities sum to less than 1.
 
     As in vLLM there are `top` entries when the sampled token is among the likeliest, else one more.
     """
-    rank = 2 if not params.greedy and rng.random() < 0.15 else 1
-    best = rng.uniform(0.45, 0.97)
     probabilities = [best]
     while len(probabilities) < max(top, rank):
-        probabilities.append((1.0 - sum(probabilities)) * 0.6)
+        probabilities.append((1.0 - sum(probabilities)) * SHARE_OF_THE_REST)
     entries = {token: _entry(vocabulary, token, probabilities[rank - 1], rank)}
     other = token
     for place in range(1, top + 1):
