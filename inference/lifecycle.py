@@ -42,6 +42,8 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await ensure_running()
+            # Closes what a killed predecessor left open before anybody asks for it.
+            writer()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             if _flusher is not None:

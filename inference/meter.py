@@ -9,11 +9,10 @@ from contextlib import aclosing
 from accounts.errors import ApiError
 from accounts.principals import Principal
 from billing.entry import UsageEntry
-from billing.errors import MeteringUnavailable
 from billing.metering import writer
 from billing.models import Outcome, TokenSource
-from billing.pricing import Price, cost_nano
-from inference.errors import ServerError
+from billing.pricing import Price
+from billing.rating import rate
 from inference.generation import Event, Finish, TextDelta, Usage
 
 # How often a running request's counts are noted in the journal.
@@ -38,12 +37,9 @@ class Meter:
     ) -> None:
         """`input_tokens` as the gateway counted them; `started_at` Unix seconds, `arrived` the monotonic clock's.
 
-        Raises `ServerError` (503) when nothing can be recorded.
+        Raises `MeteringUnavailable` when nothing can be recorded.
         """
-        try:
-            self._writer = writer()
-        except MeteringUnavailable as error:
-            raise unrecordable() from error
+        self._writer = writer()
         self._price = price
         self._arrived = arrived
         self._noted = arrived
@@ -58,6 +54,7 @@ class Meter:
             streamed=streamed,
             input_tokens=input_tokens,
             token_source=TokenSource.COUNTED,
+            # For the sweep, should this process be killed.
             price_version_id=None if price is None else price.version_id,
             started_at=started_at,
         )
@@ -67,10 +64,7 @@ class Meter:
         self.entry.deployment = deployment
         if self.entry.queue_ms is None:
             self.entry.queue_ms = self._elapsed()
-            try:
-                self._writer.start(self.entry)
-            except MeteringUnavailable as error:
-                raise unrecordable() from error
+            self._writer.start(self.entry)
 
     def delta(self, event: TextDelta) -> None:
         """More output."""
@@ -102,16 +96,7 @@ class Meter:
             entry.outcome = outcome
             entry.error_code = error_code
             entry.total_ms = self._elapsed()
-            if outcome == Outcome.FAILED:
-                entry.cost_nano = 0
-            elif self._price is not None:
-                entry.cost_nano = cost_nano(
-                    self._price,
-                    input_tokens=entry.input_tokens,
-                    cached_input_tokens=entry.cached_input_tokens,
-                    output_tokens=entry.output_tokens,
-                    reasoning_tokens=entry.reasoning_tokens,
-                )
+            rate(entry, self._price)
             self._settled = self._writer.submit(entry)
         return self._settled
 
@@ -122,8 +107,7 @@ class Meter:
 async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -> AsyncIterator[Event]:
     """The same events; the last `Finish` only after the usage record is committed.
 
-    Raises `ServerError` (503, metering_unavailable) when the record cannot be written: an answer that nobody can bill
-    does not end well.
+    Raises `MeteringUnavailable` when the record cannot be written: an answer that nobody can bill does not end well.
     """
     unfinished = choices
     try:
@@ -137,10 +121,10 @@ async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -
                 elif kind is Finish:
                     unfinished -= 1
                     if not unfinished:
-                        await _committed(meter.settle(Outcome.COMPLETED))
+                        await asyncio.shield(meter.settle(Outcome.COMPLETED))
                 yield event
     except ApiError as error:
-        await _committed(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
+        await asyncio.shield(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
         raise
     except (asyncio.CancelledError, GeneratorExit):
         meter.settle(Outcome.CANCELLED)
@@ -148,17 +132,3 @@ async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -
     except Exception:
         meter.settle(Outcome.FAILED, error_code="server_error")
         raise
-
-
-async def _committed(settled: "asyncio.Future[None]") -> None:
-    try:
-        await asyncio.shield(settled)
-    except MeteringUnavailable as error:
-        raise unrecordable() from error
-
-
-def unrecordable() -> ServerError:
-    """No answer goes out that nobody could bill."""
-    error = ServerError("The service cannot record usage at the moment. Please try again.", code="metering_unavailable")
-    error.status, error.headers = 503, {"retry-after": "5"}
-    return error

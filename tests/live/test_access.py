@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -57,11 +58,15 @@ def test_behind_a_trusted_proxy_the_forwarded_address_counts(stack):
         assert httpx.get(url, headers={**headers, "x-forwarded-for": "198.51.100.7, 192.0.2.1"}).status_code == 403
 
 
-def test_an_expired_key_is_refused(server, stack):
-    soon = datetime.now(UTC) + timedelta(seconds=5)
+def test_an_expired_key_is_refused(uvicorn, stack):
+    server = uvicorn
+    begin = datetime.now(UTC)
+    make_key(stack)
+    # Making the next one takes about as long.
+    soon = datetime.now(UTC) + 2 * (datetime.now(UTC) - begin) + timedelta(seconds=2)
     key = make_key(stack, "--expires", soon.isoformat())
     assert chat(server, key).status_code == 200
-    eventually(lambda: chat(server, key).status_code == 401, seconds=15)
+    eventually(lambda: chat(server, key).status_code == 401, seconds=30)
     assert datetime.now(UTC) >= soon
 
 
@@ -92,7 +97,7 @@ def token(page: httpx.Response) -> dict[str, str]:
 def test_a_revoked_key_is_refused_at_once_in_this_process(server, stack):
     made = stack.manage_json("issue_key", stack.organization, f"short-lived {uuid.uuid4().hex[:8]}")
     assert chat(server, made["key"]).status_code == 200
-    with signed_in(server, stack.customer) as browser:
+    with closing(signed_in(server, stack.customer)) as browser:
         page = browser.get(f"/o/{stack.organization}/keys/")
         action = re.search(rf'"(/o/[^"]*{made["public_id"]}[^"]*revoke[^"]*)"', page.text)[1]
         confirm = browser.get(action)
