@@ -6,6 +6,7 @@ import gc
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -177,13 +178,15 @@ def profiled(hanse: Server, path: Path | None) -> Iterator[None]:
         yield
     finally:
         # py-spy writes its file when it is interrupted or the process ends.
-        recorder.send_signal(2)
+        recorder.send_signal(signal.SIGINT)
         recorder.wait(60)
 
 
 def main() -> int:
     """Run, print, judge. 0: both ratios are within bounds; 1: one is not; 2: something is broken."""
     chosen = options()
+    # Without this, SIGTERM would leave the servers and the database behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     load = Load(chosen.requests, chosen.streams, chosen.pace, chosen.prompt_bytes)
