@@ -9,99 +9,281 @@ import inference.models.catalogue
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ModelGrant',
+            name="ModelGrant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='model_grants', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="model_grants",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ServedModel',
+            name="ServedModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model_id', models.CharField(help_text='As in requests.', max_length=200, unique=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\Z', 'Letters, digits and . _ : / -, beginning with a letter or digit.')], verbose_name='id')),
-                ('model_class', models.CharField(choices=[('premium', 'Premium'), ('standard', 'Standard')], default='standard', max_length=10, verbose_name='class')),
-                ('description', models.TextField(blank=True)),
-                ('hugging_face_repository', models.CharField(blank=True, max_length=200, verbose_name='Hugging Face repository')),
-                ('owned_by', models.CharField(default='hanse', help_text='Shown as owned_by.', max_length=100, verbose_name='owner')),
-                ('input_modalities', models.JSONField(default=inference.models.catalogue.text_only, help_text='A list: "text", "image".')),
-                ('output_modalities', models.JSONField(default=inference.models.catalogue.text_only, help_text='A list: "text", "image", "embedding".')),
-                ('capabilities', models.JSONField(default=inference.models.catalogue.chat_only, help_text='A list: "chat", "logprobs", "tools", …')),
-                ('context_length', models.PositiveIntegerField(help_text='Tokens, both ways.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('max_output_tokens', models.PositiveIntegerField(help_text='Tokens of an answer.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('default_output_tokens', models.PositiveIntegerField(help_text='Tokens of an answer whose request names no limit.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('lifecycle', models.CharField(choices=[('preview', 'preview'), ('active', 'active'), ('deprecated', 'deprecated'), ('retired', 'retired')], default='active', max_length=10)),
-                ('deprecated_on', models.DateField(blank=True, null=True)),
-                ('retires_on', models.DateField(blank=True, null=True)),
-                ('visibility', models.CharField(choices=[('public', 'every organization'), ('granted', 'organizations it is granted to')], default='public', max_length=10)),
-                ('published', models.BooleanField(default=False, help_text='Offered to customers; needs a price.')),
-                ('assets', models.CharField(blank=True, help_text='Folder below MODEL_ASSETS_DIR with tokenizer.json, tokenizer_config.json and chat_template.jinja.', max_length=200)),
-                ('chat_template', models.TextField(blank=True, help_text='Jinja; empty: the one of the assets.')),
-                ('reasoning_parser', models.CharField(blank=True, max_length=40)),
-                ('tool_parser', models.CharField(blank=True, max_length=40)),
-                ('first_token_timeout', models.PositiveIntegerField(default=120, validators=[django.core.validators.MinValueValidator(1)])),
-                ('idle_timeout', models.PositiveIntegerField(default=60, help_text='Seconds between two tokens.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('total_timeout', models.PositiveIntegerField(default=900, validators=[django.core.validators.MinValueValidator(1)])),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('granted_to', models.ManyToManyField(blank=True, related_name='granted_models', through='inference.ModelGrant', to='accounts.organization')),
-                ('replacement', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='inference.servedmodel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "model_id",
+                    models.CharField(
+                        help_text="As in requests.",
+                        max_length=200,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\Z",
+                                "Letters, digits and . _ : / -, beginning with a letter or digit.",
+                            )
+                        ],
+                        verbose_name="id",
+                    ),
+                ),
+                (
+                    "model_class",
+                    models.CharField(
+                        choices=[("premium", "Premium"), ("standard", "Standard")],
+                        default="standard",
+                        max_length=10,
+                        verbose_name="class",
+                    ),
+                ),
+                ("description", models.TextField(blank=True)),
+                (
+                    "hugging_face_repository",
+                    models.CharField(blank=True, max_length=200, verbose_name="Hugging Face repository"),
+                ),
+                (
+                    "owned_by",
+                    models.CharField(
+                        default="hanse", help_text="Shown as owned_by.", max_length=100, verbose_name="owner"
+                    ),
+                ),
+                (
+                    "input_modalities",
+                    models.JSONField(
+                        default=inference.models.catalogue.text_only, help_text='A list: "text", "image".'
+                    ),
+                ),
+                (
+                    "output_modalities",
+                    models.JSONField(
+                        default=inference.models.catalogue.text_only, help_text='A list: "text", "image", "embedding".'
+                    ),
+                ),
+                (
+                    "capabilities",
+                    models.JSONField(
+                        default=inference.models.catalogue.chat_only, help_text='A list: "chat", "logprobs", "tools", …'
+                    ),
+                ),
+                (
+                    "context_length",
+                    models.PositiveIntegerField(
+                        help_text="Tokens, both ways.", validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "max_output_tokens",
+                    models.PositiveIntegerField(
+                        help_text="Tokens of an answer.", validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "default_output_tokens",
+                    models.PositiveIntegerField(
+                        help_text="Tokens of an answer whose request names no limit.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "lifecycle",
+                    models.CharField(
+                        choices=[
+                            ("preview", "preview"),
+                            ("active", "active"),
+                            ("deprecated", "deprecated"),
+                            ("retired", "retired"),
+                        ],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("deprecated_on", models.DateField(blank=True, null=True)),
+                ("retires_on", models.DateField(blank=True, null=True)),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[("public", "every organization"), ("granted", "organizations it is granted to")],
+                        default="public",
+                        max_length=10,
+                    ),
+                ),
+                ("published", models.BooleanField(default=False, help_text="Offered to customers; needs a price.")),
+                (
+                    "assets",
+                    models.CharField(
+                        blank=True,
+                        help_text="Folder below MODEL_ASSETS_DIR with tokenizer.json, tokenizer_config.json and chat_template.jinja.",
+                        max_length=200,
+                    ),
+                ),
+                ("chat_template", models.TextField(blank=True, help_text="Jinja; empty: the one of the assets.")),
+                ("reasoning_parser", models.CharField(blank=True, max_length=40)),
+                ("tool_parser", models.CharField(blank=True, max_length=40)),
+                (
+                    "first_token_timeout",
+                    models.PositiveIntegerField(default=120, validators=[django.core.validators.MinValueValidator(1)]),
+                ),
+                (
+                    "idle_timeout",
+                    models.PositiveIntegerField(
+                        default=60,
+                        help_text="Seconds between two tokens.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "total_timeout",
+                    models.PositiveIntegerField(default=900, validators=[django.core.validators.MinValueValidator(1)]),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "granted_to",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="granted_models",
+                        through="inference.ModelGrant",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "replacement",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="inference.servedmodel",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'model',
-                'ordering': ['model_id'],
+                "verbose_name": "model",
+                "ordering": ["model_id"],
             },
         ),
         migrations.AddField(
-            model_name='modelgrant',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='inference.servedmodel'),
+            model_name="modelgrant",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="grants", to="inference.servedmodel"
+            ),
         ),
         migrations.CreateModel(
-            name='ModelAlias',
+            name="ModelAlias",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('alias', models.CharField(max_length=200, unique=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\Z', 'Letters, digits and . _ : / -, beginning with a letter or digit.')])),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='inference.servedmodel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "alias",
+                    models.CharField(
+                        max_length=200,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\\Z",
+                                "Letters, digits and . _ : / -, beginning with a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="aliases", to="inference.servedmodel"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'model aliases',
-                'ordering': ['alias'],
+                "verbose_name_plural": "model aliases",
+                "ordering": ["alias"],
             },
         ),
         migrations.CreateModel(
-            name='Deployment',
+            name="Deployment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=63, unique=True)),
-                ('adapter', models.CharField(choices=[('triton_vllm', 'Triton, vLLM backend')], default='triton_vllm', max_length=40)),
-                ('url', models.CharField(help_text='Where the engine listens, for example http://10.0.0.5:8000.', max_length=500, validators=[django.core.validators.URLValidator(schemes=['http', 'https'])], verbose_name='URL')),
-                ('triton_model', models.CharField(max_length=200, verbose_name='Triton model')),
-                ('triton_version', models.CharField(blank=True, help_text='Empty: the newest.', max_length=20, verbose_name='Triton version')),
-                ('weight', models.PositiveIntegerField(default=1, help_text='Share of the requests; 0 drains it.')),
-                ('max_concurrency', models.PositiveIntegerField(default=64, help_text='Requests at once from one web process.', validators=[django.core.validators.MinValueValidator(1)])),
-                ('secret_header', models.CharField(blank=True, help_text="Name of the header that carries the engine's secret.", max_length=100)),
-                ('secret_value', models.TextField(blank=True, editable=False, help_text='Encrypted; see inference.backend_secrets.')),
-                ('options', models.JSONField(blank=True, default=dict, verbose_name='adapter options')),
-                ('enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deployments', to='inference.servedmodel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(max_length=63, unique=True)),
+                (
+                    "adapter",
+                    models.CharField(
+                        choices=[("triton_vllm", "Triton, vLLM backend")], default="triton_vllm", max_length=40
+                    ),
+                ),
+                (
+                    "url",
+                    models.CharField(
+                        help_text="Where the engine listens, for example http://10.0.0.5:8000.",
+                        max_length=500,
+                        validators=[django.core.validators.URLValidator(schemes=["http", "https"])],
+                        verbose_name="URL",
+                    ),
+                ),
+                ("triton_model", models.CharField(max_length=200, verbose_name="Triton model")),
+                (
+                    "triton_version",
+                    models.CharField(
+                        blank=True, help_text="Empty: the newest.", max_length=20, verbose_name="Triton version"
+                    ),
+                ),
+                ("weight", models.PositiveIntegerField(default=1, help_text="Share of the requests; 0 drains it.")),
+                (
+                    "max_concurrency",
+                    models.PositiveIntegerField(
+                        default=64,
+                        help_text="Requests at once from one web process.",
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "secret_header",
+                    models.CharField(
+                        blank=True, help_text="Name of the header that carries the engine's secret.", max_length=100
+                    ),
+                ),
+                (
+                    "secret_value",
+                    models.TextField(blank=True, editable=False, help_text="Encrypted; see inference.backend_secrets."),
+                ),
+                ("options", models.JSONField(blank=True, default=dict, verbose_name="adapter options")),
+                ("enabled", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deployments",
+                        to="inference.servedmodel",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['model', 'name'],
+                "ordering": ["model", "name"],
             },
         ),
         migrations.AddConstraint(
-            model_name='modelgrant',
-            constraint=models.UniqueConstraint(fields=('model', 'organization'), name='grant_once_per_organization'),
+            model_name="modelgrant",
+            constraint=models.UniqueConstraint(fields=("model", "organization"), name="grant_once_per_organization"),
         ),
     ]
