@@ -1,5 +1,6 @@
 """Alice owns an organization, Bob only looks at it, Charlie belongs elsewhere."""
 
+import secrets
 from dataclasses import dataclass
 
 import pytest
@@ -33,9 +34,12 @@ def sign_in(user: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def fresh_counters() -> None:
-    """Attempts to sign in are counted in the cache, which outlives a test."""
-    cache.clear()
+def fresh_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts to sign in are counted in the cache, which outlives a test: each gets a corner of its own.
+
+    Not `cache.clear()`: that empties the whole Redis database, and with it the run's claim on it.
+    """
+    monkeypatch.setattr(cache, "key_prefix", secrets.token_hex(8))
 
 
 @pytest.fixture(autouse=True)
