@@ -96,7 +96,7 @@ def wait_for(run: Run, words: str, seconds: float = 120) -> None:
 def ask(run: Run) -> str:
     with openai.OpenAI(base_url=f"{run.url}/v1", api_key=run.key, max_retries=0, timeout=60) as sdk:
         answer = sdk.chat.completions.create(
-            model="demo-chat", messages=[{"role": "user", "content": "What is Hanse?"}], max_tokens=12
+            model="demo-chat", messages=[{"role": "user", "content": "What is Hanse?"}], max_tokens=12, temperature=0
         )
     return answer.choices[0].message.content or ""
 
@@ -150,7 +150,7 @@ def test_first_start_greets_answers_and_leaves_nothing_and_the_second_keeps_ever
         wait_for(again, "Ctrl-C stops it.")
         assert {name: (installed / "demo" / name).read_text() for name in kept} == kept
         assert ask(again) == first_answer
-        usage = httpx.get(f"{again.url}/v1/usage", headers={"Authorization": f"Bearer {again.key}"}).json()
+        usage = httpx.get(f"{again.url}/v1/usage/records", headers={"Authorization": f"Bearer {again.key}"}).json()
         assert len(usage["data"]) >= 1
         # Another terminal on the same folder, and one on the same port, are told what is wrong.
         with up(installed) as third:
