@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.test import Client
 
 from accounts.models import ApiKey, Organization, Role, User
@@ -39,7 +39,7 @@ def fresh_counters(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Not `cache.clear()`: that empties the whole Redis database, and with it the run's claim on it.
     """
-    monkeypatch.setattr(cache, "key_prefix", secrets.token_hex(8))
+    monkeypatch.setattr(caches["default"], "key_prefix", secrets.token_hex(8))
 
 
 @pytest.fixture(autouse=True)
