@@ -39,6 +39,7 @@ class Generation(Struct, frozen=True):
     prompt_tokens: int
     max_tokens: int
     sampling: Sampling
+    # Choices; `inference.choices` makes single ones of several before a backend sees them.
     n: int = 1
     stop: tuple[str, ...] = ()
     # None: no logprobs; 0: of the chosen token only; k: also of the k likeliest.

@@ -1,8 +1,8 @@
 """The way of a request, step by step: start reading here.
 
 decode (api.schemas) → admit (admission) → render and count (chat_template, tokenization) → route (routing) → backend
-(backends) ═ typed events ═ meter (meter, billing.metering) → encode (wire). Each step over the events is an async
-generator; closing the last one closes them all, down to the engine.
+(backends) ═ typed events (choices) ═ meter (meter, billing.metering) → encode (wire). Each step over the events is an
+async generator; closing the last one closes them all, down to the engine.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from inference.api.schemas.chat import (
 )
 from inference.backends import BACKENDS
 from inference.catalogue import Offer, catalogue
+from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable
 from inference.generation import Event, Generation, TextDelta, Usage
@@ -76,7 +77,12 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         started_at=arrival.started_at,
         arrived=arrival.monotonic,
     )
-    events = metered(routed(generation, offer, meter), meter, choices=generation.n)
+
+    def answering(single: Generation) -> AsyncIterator[Event]:
+        return routed(single, offer, meter)
+
+    answered = answering(generation) if generation.n == 1 else every_choice(generation, answering)
+    events = metered(answered, meter, choices=generation.n)
     encoder = ChatEncoder(
         request_id=generation.request_id,
         created=int(arrival.started_at),

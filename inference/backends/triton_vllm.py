@@ -29,14 +29,14 @@ SMALLEST_TOP_P = 1e-6
 FINISH_REASONS = {"stop": "stop", "length": "length"}
 
 
-class _Response(Struct):
-    """One response: scalars for one choice, arrays for several (Triton flattens single-element tensors)."""
+class _Response(Struct, gc=False):
+    """One response; Triton writes single-element tensors as scalars."""
 
-    text_output: str | list[str] | None = None
-    finish_reason: str | list[str] | None = None
-    num_output_tokens: int | list[int] = 0
-    num_input_tokens: int | list[int] = 0
-    logprobs: str | list[str] | None = None
+    text_output: str = ""
+    finish_reason: str = "None"
+    num_output_tokens: int = 0
+    num_input_tokens: int = 0
+    logprobs: str | None = None
     error: str | None = None
 
 
@@ -70,8 +70,6 @@ def sampling_parameters(generation: Generation) -> dict[str, Any]:
     if sampling.top_p == 0:
         # OpenAI allows it, vLLM refuses it.
         parameters["top_p"] = SMALLEST_TOP_P
-    if generation.n != 1:
-        parameters["n"] = generation.n
     if generation.stop:
         parameters["stop"] = generation.stop
     if generation.top_logprobs is not None:
@@ -165,19 +163,14 @@ async def _refusal(response: httpx.Response) -> Exception:
 
 
 class _Answer:
-    """What one stream has said so far: finished choices and token counts."""
+    """What one stream has said so far: its token counts, and whether it has ended."""
+
+    __slots__ = ("_output_tokens", "_top", "complete")
 
     def __init__(self, generation: Generation) -> None:
-        self._n = generation.n
         self._top = generation.top_logprobs
-        self._open = set(range(generation.n))
-        self._input_tokens = 0
         self._output_tokens = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether every choice has its end."""
-        return not self._open
+        self.complete = False
 
     def events(self, payload: bytes, *, began: bool) -> list[Event]:
         """The events in one response; raises what an error response means."""
@@ -187,39 +180,18 @@ class _Answer:
             raise BackendFailed("The model's answer could not be read.") from error
         if response.error is not None:
             raise backend_error(response.error, began=began)
-        if self._n == 1 and isinstance(response.text_output, str) and isinstance(response.num_output_tokens, int):
-            texts, counts = [response.text_output], [response.num_output_tokens]
-            reasons, logprobs = [response.finish_reason], _many(response.logprobs)
-        else:
-            texts, counts = _many(response.text_output), _many(response.num_output_tokens)
-            reasons, logprobs = _many(response.finish_reason), _many(response.logprobs)
-        inputs = response.num_input_tokens
-        self._input_tokens = inputs if isinstance(inputs, int) else max(inputs, default=0)
-        events: list[Event] = []
-        ends: list[Event] = []
-        for index, text in enumerate(texts):
-            if index not in self._open:
-                continue
-            tokens = counts[index] if index < len(counts) else 0
-            self._output_tokens += tokens
+        if self.complete:
+            return []
+        text, reason, tokens = response.text_output, response.finish_reason, response.num_output_tokens
+        self._output_tokens += tokens
+        chosen = None if self._top is None else chosen_tokens(response.logprobs, self._top)
+        if not text and reason == "stop":
+            # The end-of-sequence token: counted, but no part of the text whose tokens a client asked about.
             chosen = None
-            if self._top is not None:
-                chosen = chosen_tokens(logprobs[index] if index < len(logprobs) else None, self._top)
-            reason = reasons[index] if index < len(reasons) else None
-            if not text and reason == "stop":
-                # The end-of-sequence token: counted, but no part of the text whose tokens a client asked about.
-                chosen = None
-            if text or tokens or chosen:
-                events.append(TextDelta(index, text, tokens, chosen))
-            if reason is not None and reason != "None":
-                if reason not in FINISH_REASONS:
-                    raise BackendFailed("The model broke off its answer.")
-                self._open.discard(index)
-                ends.append(Finish(index, FINISH_REASONS[reason]))
-        if not self._open:
-            events.append(Usage(self._input_tokens, self._output_tokens))
-        return events + ends
-
-
-def _many(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+        events: list[Event] = [TextDelta(0, text, tokens, chosen)] if text or tokens or chosen else []
+        if reason != "None":
+            if reason not in FINISH_REASONS:
+                raise BackendFailed("The model broke off its answer.")
+            self.complete = True
+            events += [Usage(response.num_input_tokens, self._output_tokens), Finish(0, FINISH_REASONS[reason])]
+        return events

@@ -123,6 +123,12 @@ def test_a_limit_beyond_the_model_is_clamped(client, stack):
     assert answer.choices[0].finish_reason == "length"
 
 
+def test_several_choices_at_temperature_zero_are_the_same(client):
+    question = {"model": MODEL, "messages": ask("Describe a ship."), "temperature": 0, "n": 2}
+    first, second = client.chat.completions.create(**question).choices
+    assert first.message.content == second.message.content
+
+
 def test_several_choices_each_begin_and_end(server, stack, client):
     frames = raw_frames(server, stack.api_key, messages=ask("Pick a number."), n=3, temperature=1.0)
     chunks = [json.loads(frame) for frame in frames[:-1]]

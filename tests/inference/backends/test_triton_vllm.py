@@ -48,12 +48,11 @@ def response(**fields) -> bytes:
 
 def test_only_what_was_asked_for_is_sent_and_max_tokens_always():
     assert sampling_parameters(generation()) == {"max_tokens": 5}
-    asked = generation(n=2, stop=("a",), top_logprobs=0, sampling=Sampling(temperature=0.0, logit_bias={5: -1.0}))
+    asked = generation(stop=("a",), top_logprobs=0, sampling=Sampling(temperature=0.0, logit_bias={5: -1.0}))
     assert sampling_parameters(asked) == {
         "temperature": 0.0,
         "logit_bias": {5: -1.0},
         "max_tokens": 5,
-        "n": 2,
         "stop": ("a",),
         "logprobs": 0,
     }
@@ -101,19 +100,10 @@ def test_one_choice_ends_after_its_usage():
     assert answer.complete
 
 
-def test_several_choices_end_each_once():
-    answer = _Answer(generation(n=2))
-    answer.events(
-        response(
-            text_output=["a", "b"], finish_reason=["None", "length"], num_output_tokens=[1, 1], num_input_tokens=3
-        ),
-        began=False,
-    )
-    events = answer.events(
-        response(text_output=["c", ""], finish_reason=["stop", "length"], num_output_tokens=[1, 0], num_input_tokens=3),
-        began=True,
-    )
-    assert events == [TextDelta(0, "c", 1, None), Usage(3, 3), Finish(0, "stop")]
+def test_what_comes_after_the_end_is_dropped():
+    answer = _Answer(generation())
+    answer.events(response(text_output="a", finish_reason="length", num_output_tokens=1), began=False)
+    assert answer.events(response(text_output="b", finish_reason="stop", num_output_tokens=1), began=True) == []
 
 
 def test_an_abort_is_an_error_and_never_an_end():

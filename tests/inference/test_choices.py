@@ -1,0 +1,86 @@
+"""Several choices become one stream, and end together."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from inference.choices import every_choice
+from inference.errors import BackendFailed
+from inference.generation import Finish, Generation, Sampling, TextDelta, Usage
+
+
+def generation(n: int, seed: int | None = None) -> Generation:
+    return Generation("r", "Hello", 4, 10, Sampling(seed=seed), n=n)
+
+
+async def test_choices_are_told_apart_and_counted_together():
+    seeds = []
+
+    async def answering(single):
+        seeds.append(single.sampling.seed)
+        yield TextDelta(0, f"seed {single.sampling.seed}", 2)
+        yield Usage(4, 2)
+        yield Finish(0, "stop")
+
+    events = [event async for event in every_choice(generation(3, seed=5), answering)]
+    assert sorted(seeds) == [5, 6, 7]
+    assert {event.index: event.text for event in events if isinstance(event, TextDelta)} == {
+        0: "seed 5",
+        1: "seed 6",
+        2: "seed 7",
+    }
+    assert sorted(event.index for event in events if isinstance(event, Finish)) == [0, 1, 2]
+    assert [event for event in events if isinstance(event, Usage)] == [Usage(4, 6)]
+    assert isinstance(events[-2], Usage)
+    assert isinstance(events[-1], Finish)
+
+
+async def test_the_first_error_ends_all():
+    closed = []
+
+    async def answering(single):
+        try:
+            if single.sampling.seed == 1:
+                raise BackendFailed("broken")
+            while True:
+                yield TextDelta(0, "more", 1)
+                await asyncio.sleep(0)
+        finally:
+            closed.append(single.sampling.seed)
+
+    with pytest.raises(BackendFailed):
+        async for _ in every_choice(generation(3, seed=0), answering):
+            pass
+    assert sorted(closed) == [0, 1, 2]
+
+
+async def test_closing_the_stream_closes_every_choice():
+    closed = []
+
+    async def answering(single):
+        try:
+            while True:
+                yield TextDelta(0, "more", 1)
+        finally:
+            closed.append(single.sampling.seed)
+
+    async with aclosing(every_choice(generation(2, seed=0), answering)) as events:
+        async for _ in events:
+            break
+    assert sorted(closed) == [0, 1]
+
+
+async def test_a_slow_client_holds_the_engines_back():
+    made = 0
+
+    async def answering(single):
+        nonlocal made
+        while True:
+            made += 1
+            yield TextDelta(0, "more", 1)
+
+    async with aclosing(every_choice(generation(2), answering)) as events:
+        await anext(events)
+        await asyncio.sleep(0.05)
+    assert made < 100
