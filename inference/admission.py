@@ -42,6 +42,11 @@ def assets_of(offer: Offer) -> ModelAssets:
     return offer.assets
 
 
+def answer_limit(offer: Offer, wanted: int | None) -> int:
+    """The most tokens of the answer as far as the model's own limits go."""
+    return min(wanted or offer.default_output_tokens, offer.max_output_tokens)
+
+
 def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None) -> int:
     """The most tokens of the answer: what was asked for or the model's default, within its limit and the context.
 
@@ -55,7 +60,7 @@ def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None) -> int:
             f"However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.",
             param="messages",
         )
-    return min(wanted or offer.default_output_tokens, offer.max_output_tokens, room)
+    return min(answer_limit(offer, wanted), room)
 
 
 def lifecycle_headers(offer: Offer) -> dict[str, str]:

@@ -5,7 +5,7 @@ temperature 0, where OpenAI repeats itself. Requests of one prompt share the eng
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
 from msgspec.structs import replace
@@ -15,32 +15,31 @@ from inference.generation import Event, Finish, Generation, TextDelta, Usage
 # Events that may wait for a slow client before the engines are held back.
 BUFFERED = 64
 
+Queue = asyncio.Queue[tuple[int, Event | BaseException]]
 Answering = Callable[[Generation], AsyncIterator[Event]]
 
 
 async def every_choice(generation: Generation, answering: Answering) -> AsyncIterator[Event]:
     """The events of `generation.n` choices. `answering` answers a generation with n = 1.
 
-    One `Usage` comes before the last `Finish`: the prompt counts once, as in OpenAI's usage. The first error ends all.
+    In `Usage` the prompt counts once, as OpenAI has it. The first error ends all.
     """
-    queue: asyncio.Queue[Event | BaseException] = asyncio.Queue(BUFFERED)
+    queue: Queue = asyncio.Queue(BUFFERED)
     tasks = [
         asyncio.create_task(_pump(_single(generation, index), index, answering, queue)) for index in range(generation.n)
     ]
-    total: Usage | None = None
+    counts: dict[int, Usage] = {}
     unfinished = generation.n
     try:
         while unfinished:
-            event = await queue.get()
+            index, event = await queue.get()
             if isinstance(event, BaseException):
                 raise event
             if isinstance(event, Usage):
-                total = event if total is None else _together(total, event)
-                continue
-            if isinstance(event, Finish):
+                counts[index] = event
+                event = _together(counts.values())
+            elif isinstance(event, Finish):
                 unfinished -= 1
-                if not unfinished and total is not None:
-                    yield total
             yield event
     finally:
         for task in tasks:
@@ -56,27 +55,25 @@ def _single(generation: Generation, index: int) -> Generation:
     return replace(generation, n=1, sampling=sampling)
 
 
-async def _pump(
-    generation: Generation, index: int, answering: Answering, queue: "asyncio.Queue[Event | BaseException]"
-) -> None:
+async def _pump(generation: Generation, index: int, answering: Answering, queue: Queue) -> None:
     try:
         async with aclosing(answering(generation)) as events:  # type: ignore[type-var]
             async for event in events:
                 if isinstance(event, TextDelta | Finish):
                     event.index = index
-                await queue.put(event)
+                await queue.put((index, event))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001
         # Whatever it is, the request's own task is the one to raise it.
-        await queue.put(error)
+        await queue.put((index, error))
 
 
-def _together(one: Usage, other: Usage) -> Usage:
+def _together(counts: Collection[Usage]) -> Usage:
     return Usage(
-        input_tokens=one.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cached_input_tokens=max(one.cached_input_tokens, other.cached_input_tokens),
-        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
-        source=one.source,
+        input_tokens=max(usage.input_tokens for usage in counts),
+        output_tokens=sum(usage.output_tokens for usage in counts),
+        cached_input_tokens=max(usage.cached_input_tokens for usage in counts),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in counts),
+        source=next(iter(counts)).source,
     )

@@ -32,7 +32,10 @@ class Sampling(Struct, frozen=True):
 
 
 class Generation(Struct, frozen=True):
-    """One request for text, ready for an engine: the prompt is rendered and counted, limits are settled."""
+    """One request for text, ready for an engine: the prompt is rendered, limits are settled.
+
+    `prompt_tokens` is exact where `prompt_counted`, else an estimate of a prompt that fits in any case.
+    """
 
     request_id: str
     prompt: str
@@ -41,6 +44,7 @@ class Generation(Struct, frozen=True):
     sampling: Sampling
     # Choices; `inference.choices` makes single ones of several before a backend sees them.
     n: int = 1
+    prompt_counted: bool = True
     stop: tuple[str, ...] = ()
     # None: no logprobs; 0: of the chosen token only; k: also of the k likeliest.
     top_logprobs: int | None = None
@@ -80,7 +84,8 @@ class Finish(Struct, gc=False):
 class Usage(Struct, gc=False):
     """Token counts of the whole request, summed over all choices; `source` as `billing.models.TokenSource`.
 
-    A backend that knows them sends it once, before the last `Finish`.
+    A backend that knows them sends it with its first tokens, so that the input is known should the client leave, and
+    before `Finish`; later ones replace earlier.
     """
 
     input_tokens: int

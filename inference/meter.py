@@ -13,7 +13,8 @@ from billing.metering import writer
 from billing.models import Outcome, TokenSource
 from billing.pricing import Price
 from billing.rating import rate
-from inference.generation import Event, Finish, TextDelta, Usage
+from inference.generation import Event, Finish, Generation, TextDelta, Usage
+from inference.tokenization import INLINE_CHARACTERS, Tokenizer
 
 # How often a running request's counts are noted in the journal.
 PROGRESS_SECONDS = 1.0
@@ -31,16 +32,19 @@ class Meter:
         endpoint: str,
         streamed: bool,
         price: Price | None,
-        input_tokens: int,
+        generation: Generation,
+        tokenizer: Tokenizer,
         started_at: float,
         arrived: float,
     ) -> None:
-        """`input_tokens` as the gateway counted them; `started_at` Unix seconds, `arrived` the monotonic clock's.
+        """`started_at` is Unix seconds, `arrived` the monotonic clock's; `tokenizer` counts what the engine did not.
 
         Raises `MeteringUnavailable` when nothing can be recorded.
         """
         self._writer = writer()
         self._price = price
+        self._prompt = generation.prompt
+        self._tokenizer = tokenizer
         self._arrived = arrived
         self._noted = arrived
         self._settled: asyncio.Future[None] | None = None
@@ -52,8 +56,8 @@ class Meter:
             model_id=model_id,
             endpoint=endpoint,
             streamed=streamed,
-            input_tokens=input_tokens,
-            token_source=TokenSource.COUNTED,
+            input_tokens=generation.prompt_tokens,
+            token_source=TokenSource.COUNTED if generation.prompt_counted else TokenSource.ESTIMATED,
             # For the sweep, should this process be killed.
             price_version_id=None if price is None else price.version_id,
             started_at=started_at,
@@ -78,10 +82,10 @@ class Meter:
             self._writer.progress(entry)
 
     def usage(self, usage: Usage) -> None:
-        """The final counts."""
+        """What the engine counted. Of several choices some may not have told of their output yet."""
         entry = self.entry
         entry.input_tokens = usage.input_tokens
-        entry.output_tokens = usage.output_tokens
+        entry.output_tokens = max(entry.output_tokens, usage.output_tokens)
         entry.cached_input_tokens = usage.cached_input_tokens
         entry.reasoning_tokens = usage.reasoning_tokens
         entry.token_source = usage.source
@@ -96,6 +100,9 @@ class Meter:
             entry.outcome = outcome
             entry.error_code = error_code
             entry.total_ms = self._elapsed()
+            if entry.token_source == TokenSource.ESTIMATED and len(self._prompt) <= INLINE_CHARACTERS:
+                entry.input_tokens = self._tokenizer.count(self._prompt)
+                entry.token_source = TokenSource.COUNTED
             rate(entry, self._price)
             self._settled = self._writer.submit(entry)
         return self._settled

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from accounts.principals import Principal
-from inference.admission import admit_model, assets_of, check_token_ids, lifecycle_headers, output_tokens
+from inference.admission import admit_model, answer_limit, assets_of, check_token_ids, lifecycle_headers, output_tokens
 from inference.api.schemas.chat import (
     ChatRequest,
     choice_count,
@@ -37,6 +37,8 @@ from inference.routing import router
 from inference.tokenization import count_tokens
 from inference.wire.chat import DONE, ChatEncoder, Transcript
 
+# A guess until the engine tells, for a request that ends before.
+CHARACTERS_PER_TOKEN = 4
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
@@ -73,7 +75,8 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         endpoint="chat.completions",
         streamed=bool(request.stream),
         price=offers.prices.find(principal.organization_id, offer.model_id, offer.model_class, arrival.started_at),
-        input_tokens=generation.prompt_tokens,
+        generation=generation,
+        tokenizer=assets_of(offer).tokenizer,
         started_at=arrival.started_at,
         arrived=arrival.monotonic,
     )
@@ -103,12 +106,20 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> G
     chosen = sampling(request)
     check_token_ids(assets, chosen)
     prompt = assets.chat_template.render(template_messages(request), **template_variables(request))
-    prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
+    wanted = output_limit(request)
+    at_most = assets.tokenizer.at_most(prompt)
+    # Counting is the dearest step: a prompt that fits whatever its count is left to the engine, which counts anyway.
+    counted = at_most is None or offer.context_length - at_most < answer_limit(offer, wanted)
+    if counted:
+        prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
+    else:
+        prompt_tokens = max(1, len(prompt) // CHARACTERS_PER_TOKEN)
     return Generation(
         request_id=str(arrival.request_id),
         prompt=prompt,
         prompt_tokens=prompt_tokens,
-        max_tokens=output_tokens(offer, prompt_tokens, output_limit(request)),
+        prompt_counted=counted,
+        max_tokens=output_tokens(offer, prompt_tokens, wanted),
         sampling=chosen,
         n=choice_count(request),
         stop=stops(request),
@@ -159,18 +170,18 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> AsyncIte
 async def _frames(
     events: AsyncIterator[Event], encoder: ChatEncoder, *, choices: int, with_usage: bool
 ) -> AsyncIterator[bytes]:
-    usage = b""
+    usage = Usage(0, 0)
     async with aclosing(events):  # type: ignore[type-var]
         async for event in events:
             if isinstance(event, TextDelta):
                 if frame := encoder.chunk(event):
                     yield frame
             elif isinstance(event, Usage):
-                usage = encoder.usage(event) if with_usage else b""
+                usage = event
             else:
                 choices -= 1
                 end = encoder.finish(event.index, event.reason)
-                yield end if choices else end + usage + DONE
+                yield end if choices else end + (encoder.usage(usage) if with_usage else b"") + DONE
 
 
 async def _collected(events: AsyncIterator[Event], encoder: ChatEncoder, *, choices: int) -> bytes:

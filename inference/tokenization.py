@@ -15,6 +15,9 @@ from inference.chat_template import AssetError, ChatTemplate
 
 __all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_tokens", "load_assets"]
 
+# Room for the tokens that a tokenizer puts around a text by itself: begin and end of sequence.
+ADDED_AROUND = 16
+
 # The library starts a pool of threads for each batch unless told not to; one text at a time needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -50,6 +53,8 @@ class Tokenizer:
             raise AssetError(f"{path} is no tokenizer: {error}") from None
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        normalizer = self._tokenizer.normalizer
+        self._expansion = 1 if normalizer is None else 3 if isinstance(normalizer, tokenizers.normalizers.NFC) else None
         self._bos_token = bos_token
         self._refuse_disguises(path)
 
@@ -89,6 +94,18 @@ class Tokenizer:
     def count(self, text: str) -> int:
         """The tokens of a prompt; about a microsecond for each."""
         return len(self.encode(text))
+
+    def at_most(self, text: str) -> int | None:
+        """A number of tokens that the prompt cannot exceed, without counting; None where nothing can be said.
+
+        No token stands for less than a byte. NFC makes a text at most three times as long (Unicode, "Normalization"
+        FAQ, expansion factors); other normalizers are not that tame.
+        """
+        if self._expansion is None:
+            return None
+        # len() is exact for ASCII and cheap; any other text has at most four bytes a character.
+        size = len(text) if text.isascii() else 4 * len(text)
+        return self._expansion * size + ADDED_AROUND
 
 
 async def count_tokens(tokenizer: Tokenizer, text: str, limit: int | None = None) -> int:

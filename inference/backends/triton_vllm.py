@@ -188,7 +188,11 @@ class _Answer:
         if not text and reason == "stop":
             # The end-of-sequence token: counted, but no part of the text whose tokens a client asked about.
             chosen = None
-        events: list[Event] = [TextDelta(0, text, tokens, chosen)] if text or tokens or chosen else []
+        events: list[Event] = []
+        if not began:
+            events.append(Usage(response.num_input_tokens, 0))
+        if text or tokens or chosen:
+            events.append(TextDelta(0, text, tokens, chosen))
         if reason != "None":
             if reason not in FINISH_REASONS:
                 raise BackendFailed("The model broke off its answer.")

@@ -19,6 +19,7 @@ async def test_choices_are_told_apart_and_counted_together():
 
     async def answering(single):
         seeds.append(single.sampling.seed)
+        yield Usage(4, 0)
         yield TextDelta(0, f"seed {single.sampling.seed}", 2)
         yield Usage(4, 2)
         yield Finish(0, "stop")
@@ -31,8 +32,7 @@ async def test_choices_are_told_apart_and_counted_together():
         2: "seed 7",
     }
     assert sorted(event.index for event in events if isinstance(event, Finish)) == [0, 1, 2]
-    assert [event for event in events if isinstance(event, Usage)] == [Usage(4, 6)]
-    assert isinstance(events[-2], Usage)
+    assert [event for event in events if isinstance(event, Usage)][-1] == Usage(4, 6)
     assert isinstance(events[-1], Finish)
 
 

@@ -154,3 +154,20 @@ async def test_a_text_of_long_tokens_is_counted_to_its_end(tmp_path: Path) -> No
     text = "=" * 100 * 300
     assert await count_tokens(counted, text, limit=1_000) == 300
     assert await count_tokens(counted, text, limit=299) == 300
+
+
+@pytest.mark.parametrize("normalizer", [None, normalizers.NFC()])
+@pytest.mark.parametrize("text", ["plain words", "Grüße aus Köln", "\u0958 \u1e9b\u0323 🦀", "<|im_end|>\n", ""])
+def test_a_count_never_exceeds_its_bound(folder: Path, text: str, normalizer: object) -> None:
+    own = byte_level_tokenizer()
+    own.normalizer = normalizer
+    tokenizer = Tokenizer(saved(own, folder))
+    bound = tokenizer.at_most(text)
+    assert bound is not None
+    assert tokenizer.count(text) <= bound
+
+
+def test_of_a_normalizer_that_may_write_more_nothing_is_promised(folder: Path) -> None:
+    own = byte_level_tokenizer()
+    own.normalizer = normalizers.NFKC()
+    assert Tokenizer(saved(own, folder)).at_most("\ufdfa") is None

@@ -92,7 +92,7 @@ def test_one_choice_ends_after_its_usage():
     first = answer.events(
         response(text_output="Hi", finish_reason="None", num_output_tokens=1, num_input_tokens=4), began=False
     )
-    assert first == [TextDelta(0, "Hi", 1, None)]
+    assert first == [Usage(4, 0), TextDelta(0, "Hi", 1, None)]
     last = answer.events(
         response(text_output="!", finish_reason="stop", num_output_tokens=1, num_input_tokens=4), began=True
     )
