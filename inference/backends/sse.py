@@ -18,12 +18,16 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads of the events that `chunk` completes, in order."""
-        if not self._buffer and not self._data and chunk.startswith(b"data: ") and chunk.endswith(b"\n\n"):
-            # What Triton writes at a time: whole events of one line each.
-            payloads = chunk[6:-2].split(b"\n\ndata: ")
-            if not any(b"\n" in payload or b"\r" in payload for payload in payloads):
-                self._begun = True
-                return payloads
+        if not self._data and b"\r" not in chunk:
+            buffer = self._buffer + chunk if self._buffer else chunk
+            end = buffer.rfind(b"\n\n")
+            if end > 0 and buffer.startswith(b"data: "):
+                # What Triton writes: events of one line each, of which a read may cut the last.
+                payloads = buffer[6:end].split(b"\n\ndata: ")
+                if not any(b"\n" in payload for payload in payloads) and b"\r" not in self._buffer:
+                    self._begun = True
+                    self._buffer = buffer[end + 2 :]
+                    return payloads
         return self._feed_lines(chunk)
 
     def _feed_lines(self, chunk: bytes) -> list[bytes]:
