@@ -11,9 +11,13 @@ from tests.conftest import CHROMIUM_FLAGS
 from tests.stack import Server, Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One browser for the run; each visitor has a profile of their own in it."""
+    """One browser for these tests; each visitor has a profile of their own in it.
+
+    No longer than that: while Playwright's synchronous API is up, an event loop runs in this thread, and no
+    asynchronous test can.
+    """
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield running
