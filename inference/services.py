@@ -72,7 +72,8 @@ def publish_model(
 ) -> tuple[ServedModel, bool]:
     """Creates or changes the model `model_id` and offers it to customers; returns it and whether it is new.
 
-    `fields` are those of `ServedModel`. Raises `ValidationError`, also where no price covers the model.
+    `fields` are those of `ServedModel`; `published=False` prepares it. Raises `ValidationError`, also where no price
+    covers the model.
     """
     model = ServedModel.objects.filter(model_id=model_id).first()
     created = model is None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines import ROOT, free_port, plain_environment, postgres_database, redis_database, server_environment
+from tests.resident import Resident
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -64,6 +65,7 @@ class Stack:
     organization: str
     admin: tuple[str, str] = field(repr=False)
     customer: tuple[str, str] = field(repr=False)
+    resident: Resident
     model: str = "demo-chat"
     servers: dict[str, Server] = field(default_factory=dict)
 
@@ -79,14 +81,18 @@ class Stack:
 
     def manage(self, *arguments: str, check: bool = True, **env: str) -> "subprocess.CompletedProcess[str]":
         """Runs `manage.py` on this installation; `check` fails the test with what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.env | env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
+        done = (
+            self.resident.run(list(arguments))
+            if not env
+            else subprocess.run(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT,
+                env=self.env | env,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
         )
         assert not check or done.returncode == 0, f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
@@ -155,7 +161,9 @@ def start_stack(
             organization="demo",
             admin=login(var_dir / "demo" / "admin-login"),
             customer=login(var_dir / "demo" / "customer-login"),
+            resident=Resident(env),
         )
+        until_the_end.callback(stack.resident.end)
         for name in servers:
             stack.servers[name] = until_the_end.enter_context(stack.serve(name))
         yield stack

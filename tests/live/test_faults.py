@@ -29,13 +29,18 @@ def post(server: Server, stack: Stack, body: dict, *, seconds: float = 60) -> ht
 
 
 def publish(stack: Stack, *urls: str, **options: str) -> str:
-    """A new model with a deployment at each URL."""
+    """A new model with a deployment at each URL, once every server knows of it all."""
     model = f"model-{uuid.uuid4().hex[:8]}"
     more = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
-    stack.manage("publish_model", model, "--assets", "demo-chat", *SIZES, *more)
+    stack.manage("publish_model", model, "--unpublished", "--assets", "demo-chat", *SIZES, *more)
     for number, url in enumerate(urls):
         name = f"{model}-{number}"
         stack.manage("add_deployment", name, "--model", model, "--url", url, "--triton-model", "demo-chat")
+    # The model comes last, so whoever has it has its deployments.
+    stack.manage("publish_model", model)
+    headers = {"authorization": f"Bearer {stack.api_key}"}
+    for server in stack.servers.values():
+        eventually(lambda v1=server.v1: httpx.get(f"{v1}/models/{model}", headers=headers).status_code == 200)
     return model
 
 

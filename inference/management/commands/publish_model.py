@@ -49,6 +49,7 @@ class Command(BaseCommand):
             parser.add_argument(f"--{option}", help=text)
         for option, text in NUMBER_FIELDS.items():
             parser.add_argument(f"--{option}", type=int, help=text)
+        parser.add_argument("--unpublished", action="store_true", help="prepare it without offering it yet")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -64,7 +65,11 @@ class Command(BaseCommand):
             organizations.append(organization)
         try:
             model, created = publish_model(
-                actor="command: publish_model", model_id=options["model_id"], aliases=options["alias"], **fields
+                actor="command: publish_model",
+                model_id=options["model_id"],
+                aliases=options["alias"],
+                published=not options["unpublished"],
+                **fields,
             )
         except ValidationError as error:
             raise CommandError(in_words(error)) from None
@@ -76,4 +81,5 @@ class Command(BaseCommand):
 def _told(model: ServedModel, *, created: bool, as_json: bool) -> str:
     if as_json:
         return json.dumps({"model": model.model_id, "class": model.model_class, "created": created})
-    return f"{'Published' if created else 'Updated'} {model.model_id} ({model.get_model_class_display()})."
+    act = "Updated" if not created else "Published" if model.published else "Prepared"
+    return f"{act} {model.model_id} ({model.get_model_class_display()})."
