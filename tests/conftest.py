@@ -28,6 +28,15 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 
+# Started first when several workers share the work, so that none of these is what the others wait for at the end.
+LONG = ("tests/live/test_up.py", "tests/live/test_faults.py", "tests/browser/", "tests/triton/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts the files that take long first, for xdist."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next((rank for rank, name in enumerate(LONG) if name in str(item.path)), len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def scratch() -> Path:

@@ -1,8 +1,8 @@
 """`make test`: the whole suite once on each lane, and which lanes ran.
 
 embedded: SQLite and no Redis, always. servers: PostgreSQL and Redis; those that DATABASE_URL and REDIS_URL name, else
-those that answer on the standard local ports, else private ones that end with the run. Arguments go to pytest;
-`LANE=embedded` or `LANE=servers` runs only one.
+those that answer on the standard local ports, else private ones that end with the run. Arguments go to pytest; without
+any, the tests run in parallel. `LANE=embedded` or `LANE=servers` runs only one lane.
 """
 
 import getpass
@@ -33,6 +33,8 @@ ONCE = (
     "tests/config/test_docs.py",
     "tests/config/test_layout.py",
 )
+# Each worker has a stack of its own; conftest.py puts the long files first.
+PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 CI = os.environ.get("CI") == "true"
 NO_TESTS = 5
 
@@ -57,7 +59,7 @@ def main(arguments: list[str]) -> int:
                 continue
             print(f"\n=== Lane {lane}: {engines}", flush=True)
             left_out = [f"--ignore={path}" for path in ONCE] if report else []
-            status = run_pytest([*arguments, *left_out], env)
+            status = run_pytest([*(arguments or PARALLEL), *left_out], env)
         failed = failed or status != 0
         outcome = {0: "passed", NO_TESTS: "had no tests"}.get(status, "FAILED")
         report.append(f"{lane} ({engines}): {outcome} in {time.monotonic() - started:.0f} s")
