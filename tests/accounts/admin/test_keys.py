@@ -239,7 +239,7 @@ def test_the_list_tells_each_state_and_filters_by_it(operating: Client, project:
 
 def test_a_key_is_found_by_what_lists_show_of_it(operating: Client, project: Project) -> None:
     keys = [issue_key(actor=ACTOR, project=project, name=f"key {number}").api_key for number in range(3)]
-    for term in (fingerprint(keys[1].public_id), keys[1].public_id, "key 1"):
+    for term in (fingerprint(keys[1].public_id), keys[1].public_id, '"key 1"'):
         page = text_of(operating.get(LIST, {"q": term}))
         assert [key.name for key in keys if f">{key.name}</a>" in page] == ["key 1"]
     assert "key 2</a>" in text_of(operating.get(LIST, {"q": "reeder"}))
