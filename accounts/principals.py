@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from accounts.errors import ApiError, KeyRefused, KeysUnavailable, NotPermitted
 from accounts.keys import MalformedKey, digest_of, mask, parse_key
 from accounts.models import ApiKeySecret, Organization
-from accounts.networks import Network, client_address
+from accounts.networks import Network, parse_address
 
 REFUSAL_TTL_SECONDS = 1.0
 
@@ -50,7 +50,7 @@ class Principal:
         """Raises `NotPermitted` where the key has an allow-list that does not hold the client's `address`."""
         if not self.networks:
             return
-        client = client_address(address)
+        client = parse_address(address)
         if client is None or not any(client in network for network in self.networks):
             raise NotPermitted(
                 "This API key may not be used from your IP address. Ask your organization to add it to the key's"

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.urls import Resolver404, resolve
 
+from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
-from inference.client_address import client_address, trusted_networks
 from inference.errors import BodyTooLarge, UnknownRoute
 from inference.lifecycle import ensure_running
 from inference.pipeline import EVENT_STREAM, Answer, arrive
@@ -42,7 +42,7 @@ class ApiConsumer(AsyncHttpConsumer):
     here one task waits for the disconnect and cancels the request, which closes the call to the engine.
     """
 
-    trusted_proxies = trusted_networks()
+    trusted_proxies = trusted_proxies()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -127,7 +127,7 @@ class ApiConsumer(AsyncHttpConsumer):
         except Resolver404:
             raise UnknownRoute(f"Invalid URL ({scope['method']} {scope['path']})") from None
         request = ASGIRequest(scope, io.BytesIO(body))
-        request.META["REMOTE_ADDR"] = client_address(scope, self.trusted_proxies)
+        request.META["REMOTE_ADDR"] = client_address(request, self.trusted_proxies)
         request.arrival = self.arrival  # type: ignore[attr-defined]
         request.resolver_match = match
         result = await match.func(request, *match.args, **match.kwargs)

@@ -4,11 +4,9 @@ import contextlib
 import hashlib
 from ipaddress import IPv6Address, ip_network
 
-from django.conf import settings
 from django.core.cache import cache
-from django.http import HttpRequest
 
-from accounts.networks import client_address, parse_network
+from accounts.networks import parse_address
 
 WINDOW_SECONDS = 15 * 60
 ATTEMPTS_PER_PERSON = 10
@@ -17,24 +15,12 @@ ATTEMPTS_PER_ADDRESS = 100
 """Sign-ins from one network address, whoever is asked for: an office shares one, a password sprayer too."""
 
 
-def browser_address(request: HttpRequest) -> str:
-    """The address of the browser: the peer's, or what the nearest untrusted hop of `X-Forwarded-For` was.
-
-    The header is believed only as far as it was written by TRUSTED_PROXIES, read from the right. Empty for a peer
-    without an address (a UNIX socket).
-    """
-    trusted = [parse_network(text) for text in settings.TRUSTED_PROXIES]
-    address = client_address(request.META.get("REMOTE_ADDR") or "")
-    hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    while hops and address is not None and any(address in network for network in trusted):
-        address = client_address(hops.pop())
-    return "" if address is None else str(address)
-
-
 def _bucket(address: str) -> str:
     """One machine has a whole IPv6 /64 to itself: it counts as one."""
-    parsed = client_address(address)
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
+    parsed = parse_address(address)
+    if parsed is None:
+        return address
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed)
 
 
 def _name(*parts: str) -> str:

@@ -8,7 +8,8 @@ from django.contrib.auth.views import LoginView
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 
-from accounts.dashboard.brake import WINDOW_SECONDS, browser_address, forgive, take_attempt
+from accounts.client_address import client_address, trusted_proxies
+from accounts.dashboard.brake import WINDOW_SECONDS, forgive, take_attempt
 
 
 class SignInForm(AuthenticationForm):
@@ -29,7 +30,7 @@ class SignInForm(AuthenticationForm):
         email = self.cleaned_data.get("username")
         if self.request is None or not email:
             return super().clean()
-        address = browser_address(self.request)
+        address = client_address(self.request, trusted_proxies())
         if not take_attempt(address=address, email=email):
             raise ValidationError(
                 f"Too many attempts to sign in. Wait {WINDOW_SECONDS // 60} minutes, then try again.", code="braked"

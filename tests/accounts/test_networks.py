@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.networks import client_address, parse_network
+from accounts.networks import parse_address, parse_network
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_an_address_inside_a_range_is_refused_with_both_ways_out() -> None:
     ],
 )
 def test_a_client_is_recognised_in_every_writing(reported: str, plain: str) -> None:
-    assert str(client_address(reported)) == plain
+    assert str(parse_address(reported)) == plain
 
 
 @pytest.mark.parametrize("reported", ["", "unix:", "localhost", "192.0.2.1:443"])
 def test_what_is_no_address_is_none(reported: str) -> None:
-    assert client_address(reported) is None
+    assert parse_address(reported) is None
 
 
 @given(st.ip_addresses())
 def test_every_address_is_in_its_own_range(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    assert client_address(str(address)) in parse_network(str(address))
+    assert parse_address(str(address)) in parse_network(str(address))

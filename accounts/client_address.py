@@ -1,0 +1,33 @@
+"""Who is at the other end: the client's address behind trusted proxies."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.networks import Network, parse_address, parse_network
+
+
+def trusted_proxies() -> tuple[Network, ...]:
+    """The ranges of `TRUSTED_PROXIES`. Raises `ValueError` for a text that is none."""
+    return tuple(parse_network(text) for text in settings.TRUSTED_PROXIES)
+
+
+def client_address(request: HttpRequest, trusted: Sequence[Network]) -> str:
+    """The address of the client of `request`; empty for a peer without one (a UNIX socket).
+
+    `X-Forwarded-For` is read from the right for as long as the hop is a trusted proxy: what stands further left was
+    written by somebody whom nobody vouches for.
+    """
+    address: str = request.META.get("REMOTE_ADDR") or ""
+    if not trusted or not _is_in(trusted, address):
+        return address
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    while hops and _is_in(trusted, address):
+        address = hops.pop()
+    return address
+
+
+def _is_in(networks: Sequence[Network], address: str) -> bool:
+    parsed = parse_address(address)
+    return parsed is not None and any(parsed in network for network in networks)
