@@ -3,10 +3,9 @@
 import time
 from datetime import UTC, datetime
 
-from asgiref.sync import sync_to_async
-from django.db import connection
 from django.db.models import Q
 
+from accounts.database_thread import in_database_thread
 from accounts.models import ApiKey
 
 BATCH = 500  # ids in one statement; SQLite's oldest limit on parameters is 999
@@ -24,7 +23,7 @@ async def flush() -> int:
 
     After an error they wait for the next flush.
     """
-    return await sync_to_async(_flush, thread_sensitive=False)()
+    return await in_database_thread(_flush)
 
 
 def _flush() -> int:
@@ -39,9 +38,6 @@ def _flush() -> int:
         for key_id, minute in noted.items():
             _minutes.setdefault(key_id, minute)
         raise
-    finally:
-        # Threads of the executor end no request: nothing else would give the connection back.
-        connection.close()
     return len(noted)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 
+from accounts.database_thread import in_database_thread
 from accounts.errors import ApiError, KeyRefused, KeysUnavailable, NotPermitted
 from accounts.keys import MalformedKey, digest_of, mask, parse_key
 from accounts.models import ApiKeySecret, Organization
@@ -165,7 +165,7 @@ class PrincipalCache:
 
     async def _load(self, digest: bytes, generation: int) -> Verdict:
         try:
-            verdict = await _verdict_from_database(digest)
+            verdict = await in_database_thread(read_verdict, digest)
         except (OperationalError, InterfaceError) as error:
             raise KeysUnavailable(
                 "API keys cannot be checked at the moment. Please try again.", headers={"Retry-After": "1"}
@@ -245,15 +245,5 @@ def read_verdict(digest: bytes) -> Verdict:
         expires_at=min(ends, default=None),
     )
 
-
-def _read_and_give_back(digest: bytes) -> Verdict:
-    try:
-        return read_verdict(digest)
-    finally:
-        # Threads of the executor live for ever and end no request: nothing else would give the connection back.
-        connection.close()
-
-
-_verdict_from_database = sync_to_async(_read_and_give_back, thread_sensitive=False)
 
 principals = PrincipalCache()
