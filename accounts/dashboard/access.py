@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from accounts.models import Membership, Organization, User
-from accounts.permissions import ACTS
+from accounts.permissions import acts_of
 from accounts.selectors import memberships_of
 
 
@@ -27,12 +27,6 @@ class Place:
     acts: frozenset[str]
     offered_models: Callable[[], list[str]]
     """Ids of the models that the organization may use: known to the catalogue above this app, handed in by the URLs."""
-
-
-def acts_of(membership: Membership) -> frozenset[str]:
-    """What the member may do now; see `accounts.permissions.can`, which asks the same with a query for each act."""
-    acts = ACTS[membership.role]
-    return acts if membership.organization.is_active else frozenset(act for act in acts if act.endswith(".view"))
 
 
 def organization_page(act: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
