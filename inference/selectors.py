@@ -2,9 +2,13 @@
 
 import asyncio
 
+from django.db.models import Q
+
+from accounts.models import Organization
 from inference.backends.transport import TRANSPORT_ERRORS, send
 from inference.catalogue import catalogue
 from inference.generation import Target
+from inference.models import Lifecycle, ServedModel, Visibility
 
 PROBE_SECONDS = 2.0
 
@@ -26,3 +30,16 @@ async def healthy_deployments() -> list[str]:
     targets = {target.name: target for offer in snapshot.offers for target in offer.targets}
     ready = await asyncio.gather(*(model_is_ready(target) for target in targets.values()))
     return [name for name, is_ready in zip(targets, ready, strict=True) if is_ready]
+
+
+def offered_models(organization: Organization) -> list[str]:
+    """The ids of the published models that `organization` sees in `/v1/models`, in alphabetical order."""
+    return list(
+        ServedModel.objects.filter(
+            Q(visibility=Visibility.PUBLIC) | Q(grants__organization=organization), published=True
+        )
+        .exclude(lifecycle=Lifecycle.RETIRED)
+        .order_by("model_id")
+        .values_list("model_id", flat=True)
+        .distinct()
+    )

@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.dashboard.home import home
 from accounts.dashboard.sign_in import SignIn
-from inference.offered_models import offered_models
+from inference.selectors import offered_models
 
 urlpatterns = [
     path("", home, name="home"),
