@@ -30,10 +30,10 @@ class EuroField(forms.DecimalField):
 class PriceForm(forms.ModelForm):
     """A version with its amounts in EUR per million tokens."""
 
-    input_eur = EuroField(label="input", help_text="EUR per million tokens.")
-    cached_input_eur = EuroField(label="cached input", required=False, help_text="Empty: as input.")
-    output_eur = EuroField(label="output", help_text="EUR per million tokens.")
-    reasoning_eur = EuroField(label="reasoning", required=False, help_text="Empty: as output.")
+    input_eur = EuroField(label="Input", help_text="EUR per million tokens.")
+    cached_input_eur = EuroField(label="Cached input", required=False, help_text="Empty: as input.")
+    output_eur = EuroField(label="Output", help_text="EUR per million tokens.")
+    reasoning_eur = EuroField(label="Reasoning", required=False, help_text="Empty: as output.")
     effective_from = forms.SplitDateTimeField(
         widget=AdminSplitDateTime, required=False, help_text="UTC. Empty: at once."
     )
