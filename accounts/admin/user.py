@@ -4,17 +4,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from accounts.admin.acting import ServiceAdmin, actor_of, changes_in, take_over
 from accounts.audit import record_event
 from accounts.models import User
-from accounts.services import create_user, update_user
+from accounts.services import create_user, recorded_password, update_user
 
 POWERS = ("groups", "user_permissions")
 
@@ -106,16 +106,8 @@ class UserAdmin(ServiceAdmin, DjangoUserAdmin):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Django's page for somebody's password, with an entry in the trail when it was changed."""
-        with transaction.atomic():
-            before = User.objects.filter(pk=id).values_list("password", flat=True).first()
-            response = super().user_change_password(request, id, form_url)
-            user = User.objects.filter(pk=id).first()
-            if user is not None and user.password != before:
-                record_event(
-                    actor=actor_of(request),
-                    organization=None,
-                    action="user.password_changed",
-                    target=user,
-                    detail={"can_sign_in": user.has_usable_password()},
-                )
-        return response
+        user = self.get_object(request, unquote(id))
+        if user is None:
+            return super().user_change_password(request, id, form_url)
+        with recorded_password(actor=actor_of(request), user=user):
+            return super().user_change_password(request, id, form_url)

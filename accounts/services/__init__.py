@@ -10,7 +10,7 @@ from accounts.services.organizations import (
     update_organization_status,
     update_project,
 )
-from accounts.services.users import create_user, set_password, update_user
+from accounts.services.users import create_user, recorded_password, set_password, update_user
 
 __all__ = [
     "IssuedKey",
@@ -23,6 +23,7 @@ __all__ = [
     "create_project",
     "create_user",
     "issue_key",
+    "recorded_password",
     "remove_member",
     "revoke_key",
     "rotate_key",

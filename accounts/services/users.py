@@ -1,5 +1,7 @@
 """People: operators and members."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -49,6 +51,21 @@ def set_password(*, actor: Actor, user: User, password: str | None) -> None:
     """Sets a password, or with None makes signing in by password impossible. The caller has validated its strength."""
     user.set_password(password)
     user.save(update_fields=["password"])
+    _record_password(actor, user)
+
+
+@contextmanager
+def recorded_password(*, actor: Actor, user: User) -> Iterator[None]:
+    """A transaction for a page of Django's own that may change the password of `user`: the trail says so if it does."""
+    before = user.password
+    with transaction.atomic():
+        yield
+        now = User.objects.get(pk=user.pk)
+        if now.password != before:
+            _record_password(actor, now)
+
+
+def _record_password(actor: Actor, user: User) -> None:
     record_event(
         actor=actor,
         organization=None,

@@ -1,6 +1,6 @@
 """The operators' admin: stock Django under our name, in the order in which operators think."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
@@ -9,6 +9,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+
+from accounts.models import User
+from accounts.services import recorded_password
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Customers": ("accounts.Organization", "accounts.Project", "accounts.Membership", "accounts.ApiKey"),
@@ -44,6 +47,14 @@ class HanseAdminSite(AdminSite):
         for app in apps:
             app["models"] = [model for model in app["models"] if id(model) in unnamed]
         return sections + [app for app in apps if app["models"]]
+
+    def password_change(  # type: ignore[override]  # Django redirects, too
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's page for one's own password, with an entry in the trail when it was changed."""
+        actor = cast("User", request.user)
+        with recorded_password(actor=actor, user=actor):
+            return super().password_change(request, extra_context)
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.dashboard.home import home
+from accounts.dashboard.password import ChangePassword
 from accounts.dashboard.sign_in import SignIn
 from inference.selectors import offered_models
 
@@ -14,6 +15,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", ChangePassword.as_view(), name="password"),
     path("favicon.ico", RedirectView.as_view(url=static("hanse/favicon.svg"))),
     # The dashboards name the models that a customer may use; the catalogue is above them, so it is handed in here.
     path(

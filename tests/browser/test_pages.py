@@ -11,7 +11,7 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
-PAGES = ["", "keys/", "keys/issue/"]
+PAGES = ["/o/{}/", "/o/{}/keys/", "/o/{}/keys/issue/", "/password/"]
 DESKTOP, PHONE = 1200, 390
 
 # Text against what lies behind it, by WCAG 2.2: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
@@ -61,9 +61,9 @@ def test_pages_fit_the_screen_and_are_readable(
     customer: Visitor, stack: Stack, tmp_path: Path, width: int, dark: bool
 ) -> None:
     page = customer.open(f"/o/{stack.organization}/", width=width, dark=dark)
-    for path in PAGES:
-        page.goto(f"/o/{stack.organization}/{path}")
-        page.screenshot(path=tmp_path / f"{path.strip('/').replace('/', '-') or 'overview'}.png", full_page=True)
+    for number, path in enumerate(PAGES):
+        page.goto(path.format(stack.organization))
+        page.screenshot(path=tmp_path / f"{number}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") == width, path
         assert page.evaluate(WEAK_TEXT) == [], path
 
