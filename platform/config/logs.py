@@ -74,6 +74,8 @@ def logging_config(*, level: str, log_format: str) -> dict[str, Any]:
             "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
             **{name: {"level": "WARNING"} for name in ("httpx", "celery.worker.strategy", "daphne", "asyncio")},
+            # Warns at every start that a broker in files has no host name.
+            "kombu.connection": {"level": "ERROR"},
         },
     }
 
