@@ -27,6 +27,25 @@ def take_over(row: Model, saved: Model) -> None:
     row._state.adding, row._state.db = False, saved._state.db
 
 
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """A model whose rows say what happened: nobody adds, changes or deletes one by hand."""
+
+    show_full_result_count = False
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """No: what happens makes rows."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """No: it is what happened."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """No: others rely on it."""
+        return False
+
+
 class ServiceAdmin(admin.ModelAdmin):
     """A model whose rows are written by services and never deleted.
 

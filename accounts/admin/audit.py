@@ -1,17 +1,15 @@
 """The audit trail, to read."""
 
 import json
-from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
+from accounts.admin.acting import ReadOnlyAdmin
 from accounts.models import AuditEvent
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin):
+class AuditEventAdmin(ReadOnlyAdmin):
     """Who did what to whom."""
 
     list_display = ["at", "actor_label", "action", "target_type", "target_label", "organization"]
@@ -20,7 +18,6 @@ class AuditEventAdmin(admin.ModelAdmin):
     search_help_text = "Who acted, what was done, to whom, or the organization"
     list_select_related = ["organization"]
     date_hierarchy = "at"
-    show_full_result_count = False
     fields = ["at", "actor_label", "action", "target_type", "target_id", "target_label", "organization", "details"]
     readonly_fields = ["details"]
 
@@ -28,19 +25,3 @@ class AuditEventAdmin(admin.ModelAdmin):
     def details(self, event: AuditEvent) -> str:
         """The fields and their new values."""
         return json.dumps(event.detail, indent=2, ensure_ascii=False, sort_keys=True)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """No: the services write it."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """No: nobody changes the past."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """No: nobody deletes the past."""
-        return False
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """None."""
-        return {}

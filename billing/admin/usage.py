@@ -6,10 +6,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from accounts.admin.acting import ReadOnlyAdmin
 from billing.admin.filters import DayFilter, KeyFilter, ModelFilter, OrganizationFilter, RatedFilter
 from billing.models import UsageHour, UsageRecord
 from billing.money import format_euro
@@ -29,28 +30,14 @@ class BoundedPaginator(Paginator):
         return rows.order_by()[: self.LIMIT].count()
 
 
-class UsageAdmin(admin.ModelAdmin):
+class UsageAdmin(ReadOnlyAdmin):
     """What both tables share."""
 
     paginator = BoundedPaginator
-    show_full_result_count = False
     list_max_show_all = 0
     list_select_related = ["organization", "project", "api_key"]
     # Another order than the index' would sort the whole table.
     sortable_by = ()
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """No: requests make usage."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """No: it is what was used."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """No: invoices are made of it."""
-        return False
 
     @admin.display(description="project")
     def project_name(self, row: Any) -> str:

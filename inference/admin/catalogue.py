@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.admin.acting import actor_of
 from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
 from inference.services import check_published_is_priced, delete_model, note_model_change
 
@@ -129,17 +129,17 @@ class ServedModelAdmin(admin.ModelAdmin):
         """After the model and its inlines are saved, the change is audited and in force."""
         super().save_related(request, form, formsets, change)
         note_model_change(
-            actor=operator_of(request), model=form.instance, created=not change, detail={"fields": form.changed_data}
+            actor=actor_of(request), model=form.instance, created=not change, detail={"fields": form.changed_data}
         )
 
     def delete_model(self, request: HttpRequest, obj: ServedModel) -> None:
         """Through the service."""
-        delete_model(actor=operator_of(request), model=obj)
+        delete_model(actor=actor_of(request), model=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
         """One by one, so that each has its audit event."""
         for model in queryset:
-            delete_model(actor=operator_of(request), model=model)
+            delete_model(actor=actor_of(request), model=model)
 
     @admin.action(description="Publish the selected models")
     def publish(self, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
@@ -162,13 +162,5 @@ class ServedModelAdmin(admin.ModelAdmin):
 
     def _set_published(self, request: HttpRequest, model: ServedModel) -> None:
         model.save(update_fields=["published"])
-        note_model_change(actor=operator_of(request), model=model, created=False)
+        note_model_change(actor=actor_of(request), model=model, created=False)
         self.message_user(request, f"{model} is {'published' if model.published else 'withdrawn'}.")
-
-
-def operator_of(request: HttpRequest) -> User:
-    """The signed-in operator, for the audit trail."""
-    user = request.user
-    if not isinstance(user, User):
-        raise TypeError("The admin is for signed-in operators.")
-    return user

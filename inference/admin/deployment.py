@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from inference.admin.catalogue import operator_of
+from accounts.admin.acting import actor_of
 from inference.deployment_check import check_deployment
 from inference.models import Deployment
 from inference.services import delete_deployment, save_deployment
@@ -55,16 +55,16 @@ class DeploymentAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Deployment, form: Any, change: bool) -> None:
         """Through the service."""
-        save_deployment(actor=operator_of(request), deployment=obj, secret=form.cleaned_data.get("secret") or None)
+        save_deployment(actor=actor_of(request), deployment=obj, secret=form.cleaned_data.get("secret") or None)
 
     def delete_model(self, request: HttpRequest, obj: Deployment) -> None:
         """Through the service."""
-        delete_deployment(actor=operator_of(request), deployment=obj)
+        delete_deployment(actor=actor_of(request), deployment=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
         """One by one, so that each has its audit event."""
         for deployment in queryset:
-            delete_deployment(actor=operator_of(request), deployment=deployment)
+            delete_deployment(actor=actor_of(request), deployment=deployment)
 
     @admin.action(description="Check against the engine")
     def check_engine(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
@@ -89,5 +89,5 @@ class DeploymentAdmin(admin.ModelAdmin):
     def _switch(self, request: HttpRequest, queryset: QuerySet[Deployment], *, enabled: bool) -> None:
         for deployment in queryset.select_related("model"):
             deployment.enabled = enabled
-            save_deployment(actor=operator_of(request), deployment=deployment)
+            save_deployment(actor=actor_of(request), deployment=deployment)
             self.message_user(request, f"{deployment.name} is {'enabled' if enabled else 'disabled'}.")
