@@ -7,37 +7,13 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import ApiKey, AuditEvent, Membership, Organization, Project, Role, User
-
-
-def organizations_of(user: User) -> QuerySet[Organization]:
-    """The organizations that `user` is a member of, by name."""
-    return Organization.objects.filter(memberships__user=user).order_by("name")
-
-
-def organization_of(user: User, slug: str) -> Organization:
-    """The organization `slug`, if `user` is a member; otherwise raises `Organization.DoesNotExist`."""
-    return organizations_of(user).get(slug=slug)
-
-
-def membership_of(user: User, organization: Organization) -> Membership | None:
-    """The place of `user` in `organization`, or None."""
-    found: Membership | None = Membership.objects.for_organization(organization).filter(user=user).first()
-    return found
+from accounts.models import ApiKey, Membership, Organization, Project, Role, User
 
 
 def memberships_of(user: User) -> QuerySet[Membership]:
     """The places of `user`, with their organizations, by the organizations' names."""
     found: QuerySet[Membership] = (
         Membership.objects.filter(user=user).select_related("organization").order_by("organization__name")
-    )
-    return found
-
-
-def members_of(organization: Organization) -> QuerySet[Membership]:
-    """The members of `organization` with their users, by address."""
-    found: QuerySet[Membership] = (
-        Membership.objects.for_organization(organization).select_related("user").order_by("user__email")
     )
     return found
 
@@ -78,12 +54,6 @@ def keys_of(organization: Organization) -> QuerySet[ApiKey]:
 def key_with_name(project: Project, name: str) -> ApiKey | None:
     """The key of `project` that has this name and is not revoked, or None."""
     found: ApiKey | None = ApiKey.objects.filter(project=project, name=name, revoked_at__isnull=True).first()
-    return found
-
-
-def events_of(organization: Organization) -> QuerySet[AuditEvent]:
-    """What happened in `organization`, the latest first."""
-    found: QuerySet[AuditEvent] = AuditEvent.objects.for_organization(organization)
     return found
 
 

@@ -69,11 +69,6 @@ class EmbeddedTriton:
         return f"http://{HOST}:{self.http_port}"
 
     @property
-    def grpc_address(self) -> str:
-        """`host:port` of Triton's gRPC endpoint."""
-        return f"{HOST}:{self.grpc_port}"
-
-    @property
     def metrics_url(self) -> str:
         """URL of Triton's Prometheus page."""
         return f"http://{HOST}:{self.metrics_port}/metrics"
