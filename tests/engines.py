@@ -23,7 +23,7 @@ def setting_names() -> set[str]:
     """The environment variables that the settings read."""
     source = "".join((ROOT / "platform" / "config" / name).read_text() for name in ("settings.py", "env.py"))
     called = re.findall(r'(?:env\.\w+\(|environ\.get\()\s*"([A-Z_]+)"', source)
-    secret = re.findall(r'"([A-Z_]+)"', re.search(r"secrets_of\(\((.*?)\)", source, re.DOTALL)[1])  # type: ignore[index]
+    secret = re.findall(r'"([A-Z_]+)"', re.search(r"secrets_of\(\((.*?)\)", source, re.DOTALL)[1])
     return {*called, *secret}
 
 

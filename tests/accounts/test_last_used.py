@@ -77,7 +77,7 @@ def test_what_a_failed_flush_could_not_write_waits_for_the_next(project: Project
         raise OperationalError("the server closed the connection unexpectedly")
 
     def break_it(sender: object, connection: object, **kwargs: object) -> None:
-        connection.execute_wrappers.append(refuse)  # type: ignore[attr-defined]
+        connection.execute_wrappers.append(refuse)
 
     connection_created.connect(break_it)
     try:

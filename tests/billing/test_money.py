@@ -50,7 +50,7 @@ def test_what_no_nano_euro_can_say_is_refused(amount: str) -> None:
 
 def test_a_float_is_no_amount() -> None:
     with pytest.raises(TypeError):
-        euro_to_nano(0.65)  # type: ignore[arg-type]
+        euro_to_nano(0.65)
 
 
 def test_whole_euros_are_not_written_in_exponents() -> None:

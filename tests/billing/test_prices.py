@@ -55,7 +55,7 @@ def test_a_price_cannot_begin_in_the_past() -> None:
 )
 def test_an_impossible_price_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(PriceError):
-        set_price(**{"input_nano": 5, "output_nano": 9, **values})  # type: ignore[arg-type]
+        set_price(**{"input_nano": 5, "output_nano": 9, **values})
 
 
 def test_a_scheduled_price_is_replaced_and_one_in_effect_is_not() -> None:

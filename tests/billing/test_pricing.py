@@ -130,12 +130,12 @@ def test_the_most_specific_price_wins(first: int) -> None:
 
 def test_an_older_specific_price_beats_a_newer_general_one() -> None:
     book = PriceBook([version(1, days=-100, model="m"), version(2, days=-1, cls="premium")])
-    assert book.find(None, "m", "premium", NOW.timestamp()).version_id == 1  # type: ignore[union-attr]
+    assert book.find(None, "m", "premium", NOW.timestamp()).version_id == 1
 
 
 def test_a_specific_price_that_has_not_begun_leaves_the_general_one() -> None:
     book = PriceBook([version(1, days=1, model="m"), version(2, cls="premium")])
-    assert book.find(None, "m", "premium", NOW.timestamp()).version_id == 2  # type: ignore[union-attr]
+    assert book.find(None, "m", "premium", NOW.timestamp()).version_id == 2
 
 
 def test_another_customers_price_is_not_found() -> None:
@@ -149,7 +149,7 @@ def test_another_customers_price_is_not_found() -> None:
 )
 def test_of_one_targets_versions_the_latest_that_has_begun_counts(days: list[int], at: int, random: object) -> None:
     versions = [version(100 + day, days=day, model="m") for day in days]
-    random.shuffle(versions)  # type: ignore[attr-defined]
+    random.shuffle(versions)
     found = PriceBook(versions).find(None, "m", "", (NOW + timedelta(days=at)).timestamp())
     begun = [day for day in days if day <= at]
     assert (found and found.version_id) == (100 + max(begun) if begun else None)

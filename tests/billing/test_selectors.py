@@ -71,7 +71,7 @@ def test_sums_begin_and_end_with_the_hours_asked_for(usage: Customer) -> None:
 
 def test_an_unknown_grouping_is_an_error(usage: Customer) -> None:
     with pytest.raises(KeyError):
-        usage_sums(usage.organization, BEFORE, AFTER, "prompt")  # type: ignore[arg-type]
+        usage_sums(usage.organization, BEFORE, AFTER, "prompt")
 
 
 def test_today_has_the_hours_with_usage(usage: Customer) -> None:
@@ -114,7 +114,7 @@ def test_a_page_has_at_most_a_thousand_lines_and_all_lines_are_had_page_by_page(
 
 
 def table(rows: list[Any]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(b"".join(csv_rows(rows)).decode())))
+    return list(csv.DictReader(io.StringIO(b"".join(csv_rows(type(rows[0]), rows)).decode())))
 
 
 def test_csv_has_every_column_and_money_in_euro(usage: Customer) -> None:
@@ -123,6 +123,10 @@ def test_csv_has_every_column_and_money_in_euro(usage: Customer) -> None:
     assert [row["cost_eur"] for row in rows] == ["0.00000002", "0.00000001", ""]
     assert rows[1]["started_at"] == "2026-11-21T01:00:00+00:00"
     assert rows[1]["streamed"] == "false"
+
+
+def test_csv_without_rows_is_its_header() -> None:
+    assert b"".join(csv_rows(UsageSum, [])).startswith(b"group,name,requests,")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
