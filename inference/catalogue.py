@@ -1,12 +1,12 @@
 """The catalogue as requests see it: an immutable snapshot of models, deployments and prices."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from django.conf import settings
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ from inference.tokenization import AssetError, ModelAssets, load_assets
 if TYPE_CHECKING:
     from datetime import date
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Offer(Struct, frozen=True):
@@ -106,7 +106,7 @@ def _targets(model: ServedModel) -> Iterable[Target]:
         try:
             yield target_of(deployment)
         except BackendSecretUnreadable:
-            logger.error("backend_secret_unreadable", extra={"deployment": deployment.name})
+            log.error("backend_secret_unreadable", deployment=deployment.name)
 
 
 def _offer(model: ServedModel) -> Offer:
@@ -114,7 +114,7 @@ def _offer(model: ServedModel) -> Offer:
         assets = _load_assets(model)
     except AssetError:
         # One model with broken files must not take the others with it; its own requests say that it is unavailable.
-        logger.exception("model_assets_unreadable", extra={"model": model.model_id})
+        log.exception("model_assets_unreadable", model=model.model_id)
         assets = None
     return Offer(
         model_id=model.model_id,
@@ -206,7 +206,7 @@ class CatalogueCache:
 
 def _log_failure(task: "asyncio.Task[Catalogue]") -> None:
     if not task.cancelled() and task.exception() is not None:
-        logger.error("catalogue_not_loaded", exc_info=task.exception())
+        log.error("catalogue_not_loaded", exc_info=task.exception())
 
 
 catalogue = CatalogueCache()

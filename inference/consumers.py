@@ -2,11 +2,11 @@
 
 import asyncio
 import io
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 import uuid_utils.compat as uuids
 from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
@@ -22,7 +22,7 @@ from inference.pipeline import EVENT_STREAM, Answer, arrive
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 ROUTES = "inference.urls"
 
@@ -105,13 +105,15 @@ class ApiConsumer(AsyncHttpConsumer):
                 await self.stream(result)
             else:
                 await self.send_whole(result)
-        except Exception as exception:
+        except Exception as exception:  # noqa: BLE001 - the edge: whatever happens becomes an answer
             error = from_exception(exception)
             if error.status >= 500:
-                logger.log(
-                    logging.WARNING if isinstance(exception, ApiError) else logging.ERROR,
+                report = log.warning if isinstance(exception, ApiError) else log.error
+                report(
                     "request_failed",
-                    extra={"request_id": str(self.arrival.request_id), "code": error.code, "status": error.status},
+                    request_id=str(self.arrival.request_id),
+                    code=error.code,
+                    status=error.status,
                     exc_info=None if isinstance(exception, ApiError) else exception,
                 )
             await self.send_error(error)

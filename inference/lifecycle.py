@@ -1,14 +1,15 @@
 """What a web process does beside answering: noting when keys were used, and an orderly end."""
 
 import asyncio
-import logging
 from typing import Any
+
+import structlog
 
 from accounts import last_used
 from billing.metering import writer
 from inference.backends.transport import close_transport
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 30.0
 
@@ -33,7 +34,7 @@ async def _flush() -> None:
         await last_used.flush()
     except Exception:  # noqa: BLE001
         # Coarse times of use are not worth a request; the database's trouble shows elsewhere.
-        logger.warning("last_used_not_saved")
+        log.warning("last_used_not_saved")
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:

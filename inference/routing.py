@@ -1,13 +1,14 @@
 """Which deployment answers: the least busy by weight of those that work."""
 
-import logging
 import time
 from collections.abc import Iterable
+
+import structlog
 
 from inference.errors import BackendUnavailable
 from inference.generation import Target
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -68,7 +69,7 @@ class Router:
         state = self.state(target.name)
         if state.failures:
             state.failures, state.paused_until = 0, 0.0
-            logger.info("deployment_recovered", extra={"deployment": target.name})
+            log.info("deployment_recovered", deployment=target.name)
 
     def failed(self, target: Target) -> None:
         """It did not answer: others come first for 1, 2, 4 … at most 30 seconds."""
@@ -76,7 +77,7 @@ class Router:
         state.failures += 1
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (state.failures - 1), LONGEST_PAUSE_SECONDS)
         state.paused_until = time.monotonic() + pause
-        logger.warning("deployment_failed", extra={"deployment": target.name, "failures": state.failures})
+        log.warning("deployment_failed", deployment=target.name, failures=state.failures)
 
 
 router = Router()
