@@ -20,18 +20,16 @@ class _Line:
         return text
 
 
-def csv_rows(rows: Iterable[Struct]) -> Iterator[bytes]:
-    """A header and a line for each row (`UsageLine` or `UsageSum`), UTF-8, as RFC 4180 has it.
+def csv_rows(kind: type[Struct], rows: Iterable[Struct]) -> Iterator[bytes]:
+    """A header and a line for each row of `kind` (`UsageLine` or `UsageSum`), UTF-8, as RFC 4180 has it.
 
-    The header goes out with the first row; without rows there is none. Money (`*_nano`) is written in EUR as `*_eur`,
+    Money (`*_nano`) is written in EUR as `*_eur`,
     exactly; an unrated cost is empty. Text that a spreadsheet would run as a formula gets a quote in front.
     """
     writer: Any = csv.writer(_Line())
-    names: tuple[str, ...] | None = None
+    names = kind.__struct_fields__
+    yield writer.writerow([_heading(name) for name in names]).encode()
     for row in rows:
-        if names is None:
-            names = row.__struct_fields__
-            yield writer.writerow([_heading(name) for name in names]).encode()
         yield writer.writerow([_cell(name, getattr(row, name)) for name in names]).encode()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 from msgspec import Struct
 
 from accounts.database_thread import in_database_thread
@@ -71,8 +72,8 @@ class Catalogue(Struct, frozen=True):
 _assets: dict[tuple[object, ...], ModelAssets] = {}
 
 
-def _load_assets(model: ServedModel) -> ModelAssets | None:
-    """The model's tokenizer and template, read again only when a file changed."""
+def assets_of_model(model: ServedModel) -> ModelAssets | None:
+    """The model's tokenizer and template, read again only when a file changed. Raises `AssetError`."""
     if not model.assets:
         return None
     folder = Path(settings.MODEL_ASSETS_DIR) / model.assets
@@ -111,7 +112,7 @@ def _targets(model: ServedModel) -> Iterable[Target]:
 
 def _offer(model: ServedModel) -> Offer:
     try:
-        assets = _load_assets(model)
+        assets = assets_of_model(model)
     except AssetError:
         # One model with broken files must not take the others with it; its own requests say that it is unavailable.
         log.exception("model_assets_unreadable", model=model.model_id)
@@ -150,6 +151,7 @@ def load_catalogue() -> Catalogue:
     models = (
         ServedModel.objects.filter(published=True)
         .exclude(lifecycle=Lifecycle.RETIRED)
+        .exclude(retires_on__lte=timezone.now().date())
         .select_related("replacement")
         .prefetch_related("aliases", "grants", "deployments")
     )

@@ -157,6 +157,8 @@ class ApiConsumer(AsyncHttpConsumer):
                 self.last_sent = time.monotonic()
         finally:
             await frames.aclose()  # type: ignore[attr-defined]
+        if not self.started:
+            await self.start_stream()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def start_stream(self) -> None:

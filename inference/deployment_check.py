@@ -25,9 +25,7 @@ class DeploymentReport(Struct, frozen=True):
 def check_deployment(deployment: Deployment) -> DeploymentReport:
     """Asks the engine for its readiness and the model's configuration; for operators, so it may name addresses."""
     target = target_of(deployment)
-    model = f"{target.url}/v2/models/{target.triton_model}"
-    if target.triton_version:
-        model += f"/versions/{target.triton_version}"
+    model = target.model_url
     problems: list[str] = []
     try:
         with httpx.Client(timeout=CHECK_SECONDS, headers=target.headers, trust_env=False) as client:

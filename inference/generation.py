@@ -112,6 +112,12 @@ class Target(Struct, frozen=True):
     headers: dict[str, str]
     options: dict[str, object]
 
+    @property
+    def model_url(self) -> str:
+        """The address of the model in Triton, of its pinned version if there is one."""
+        version = f"/versions/{self.triton_version}" if self.triton_version else ""
+        return f"{self.url}/v2/models/{self.triton_model}{version}"
+
 
 class Backend(Protocol):
     """An adapter: turns a generation into events.

@@ -3,6 +3,7 @@
 import asyncio
 
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import Organization
 from inference.backends.transport import TRANSPORT_ERRORS, send
@@ -17,7 +18,7 @@ async def model_is_ready(target: Target) -> bool:
     """Whether Triton says that the deployment's model is ready; False after two seconds without a word."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            response = await send("GET", f"{target.url}/v2/models/{target.triton_model}/ready", headers=target.headers)
+            response = await send("GET", f"{target.model_url}/ready", headers=target.headers)
             await response.stream.aclose()  # type: ignore[union-attr]
             return response.status_code == 200
     except (*TRANSPORT_ERRORS, TimeoutError):
@@ -39,6 +40,7 @@ def offered_models(organization: Organization) -> list[str]:
             Q(visibility=Visibility.PUBLIC) | Q(grants__organization=organization), published=True
         )
         .exclude(lifecycle=Lifecycle.RETIRED)
+        .exclude(retires_on__lte=timezone.now().date())
         .order_by("model_id")
         .values_list("model_id", flat=True)
         .distinct()

@@ -10,16 +10,27 @@ from accounts.audit import record_event
 from accounts.models import Organization, User
 from billing.pricing import is_priced
 from inference.backend_secrets import seal
-from inference.catalogue import catalogue
+from inference.catalogue import assets_of_model, catalogue
 from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
+from inference.tokenization import AssetError
 
 
-def check_published_is_priced(model: ServedModel) -> None:
-    """Raises `ValidationError` on `published` where a customer could use the model for nothing."""
-    if model.published and not is_priced(model.model_id, model.model_class):
+def check_publishable(model: ServedModel) -> None:
+    """Raises `ValidationError` where a published model could be used for nothing, or could not be used at all."""
+    if not model.published:
+        return
+    if not is_priced(model.model_id, model.model_class):
         raise ValidationError(
             {"published": "No list price covers this model or its class yet; a model without a price is not offered."}
         )
+    if "chat" not in model.capabilities:
+        return
+    if not model.assets:
+        raise ValidationError({"assets": "A chat model needs its tokenizer and template."})
+    try:
+        assets_of_model(model)
+    except AssetError as error:
+        raise ValidationError({"chat_template" if model.chat_template else "assets": str(error)}) from None
 
 
 def save_model(*, actor: User | str, model: ServedModel, aliases: Iterable[str] | None = None) -> ServedModel:
@@ -27,7 +38,7 @@ def save_model(*, actor: User | str, model: ServedModel, aliases: Iterable[str] 
     with transaction.atomic():
         created = model.pk is None
         model.full_clean()
-        check_published_is_priced(model)
+        check_publishable(model)
         model.save()
         if aliases is not None:
             _replace_aliases(model, list(aliases))

@@ -10,16 +10,10 @@ from django.http import HttpRequest
 
 from accounts.admin.acting import actor_of
 from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
-from inference.services import check_published_is_priced, delete_model, note_model_change
+from inference.services import check_publishable, delete_model, note_model_change
 
 MODALITIES = [(name, name) for name in ("text", "image", "embedding")]
-CAPABILITIES = [
-    ("chat", "chat"),
-    ("logprobs", "logprobs"),
-    ("tools", "tools"),
-    ("reasoning", "reasoning"),
-    ("vision", "vision"),
-]
+CAPABILITIES = [(name, name) for name in ("chat", "logprobs", "tools", "reasoning", "vision")]
 
 
 class ServedModelForm(forms.ModelForm):
@@ -40,15 +34,14 @@ class ServedModelForm(forms.ModelForm):
         fields: ClassVar[list[str]] = []  # the admin fills them in from its fieldsets
 
     def clean(self) -> dict[str, Any]:
-        """A price where it is published."""
+        """Nothing is published that cannot be paid or cannot answer."""
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("published") and cleaned.get("model_id") and cleaned.get("model_class"):
+        names = ("model_id", "model_class", "published", "assets", "chat_template", "capabilities")
+        if all(name in cleaned for name in names):
             try:
-                check_published_is_priced(
-                    ServedModel(model_id=cleaned["model_id"], model_class=cleaned["model_class"], published=True)
-                )
+                check_publishable(ServedModel(**{name: cleaned[name] for name in names}))
             except ValidationError as error:
-                self.add_error("published", error.message_dict["published"])
+                self.add_error(None, error)
         return cleaned
 
 
@@ -143,13 +136,13 @@ class ServedModelAdmin(admin.ModelAdmin):
 
     @admin.action(description="Publish the selected models")
     def publish(self, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
-        """Offers those that have a price; names the others."""
+        """Offers those that can be; says what the others lack."""
         for model in queryset:
             model.published = True
             try:
-                check_published_is_priced(model)
+                check_publishable(model)
             except ValidationError as error:
-                self.message_user(request, f"{model}: {error.message_dict['published'][0]}", messages.ERROR)
+                self.message_user(request, f"{model}: {' '.join(error.messages)}", messages.ERROR)
                 continue
             self._set_published(request, model)
 

@@ -51,12 +51,6 @@ _decode_logprobs = msgspec.json.Decoder(list[dict[str, _Logprob]] | None).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def generate_url(target: Target) -> str:
-    """The address of the target's streaming generate call."""
-    version = f"/versions/{target.triton_version}" if target.triton_version else ""
-    return f"{target.url}/v2/models/{target.triton_model}{version}/generate_stream"
-
-
 def sampling_parameters(generation: Generation) -> dict[str, Any]:
     """vLLM's SamplingParams; an unknown key would fail the request, so only what was asked for is sent."""
     sampling = generation.sampling
@@ -121,7 +115,9 @@ class TritonVllm:
         """See `inference.generation.Backend`."""
         headers = {"content-type": "application/json", **target.headers}
         try:
-            response = await send("POST", generate_url(target), headers=headers, body=request_body(generation, target))
+            response = await send(
+                "POST", f"{target.model_url}/generate_stream", headers=headers, body=request_body(generation, target)
+            )
         except TRANSPORT_ERRORS as error:
             raise unavailable() from error
         began = False

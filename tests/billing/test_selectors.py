@@ -152,7 +152,7 @@ def test_csv_is_made_as_it_is_read() -> None:
             taken.append(number)
             yield UsageSum(group=str(number), name="", **dict.fromkeys(UsageSum.__struct_fields__[2:], 0))
 
-    lines = csv_rows(rows())
+    lines = csv_rows(UsageSum, rows())
     assert next(lines).startswith(b"group,name,")
     assert next(lines).startswith(b"0,")
     assert taken == [0]

@@ -15,7 +15,7 @@ from inference.models import ServedModel
 from inference.services import publish_model
 
 ACTOR = "command: test"
-SIZES = {"context_length": 4096, "max_output_tokens": 256, "default_output_tokens": 64}
+SIZES = {"assets": "demo-chat", "context_length": 4096, "max_output_tokens": 256, "default_output_tokens": 64}
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ FORM = {
     "idle_timeout": "60",
     "total_timeout": "600",
     **{name: str(value) for name, value in SIZES.items()},
+    "chat_template": "",
     **INLINES,
 }
 
@@ -47,6 +48,14 @@ def test_without_a_price_the_form_says_so_beside_the_field(operating):
     answer = operating.post(reverse("admin:inference_servedmodel_add"), FORM)
     assert answer.status_code == 200
     assert "No list price" in answer.context["adminform"].form.errors["published"][0]
+    assert not ServedModel.objects.exists()
+
+
+def test_without_its_files_the_form_says_so_beside_the_field(operating, prices):
+    answer = operating.post(reverse("admin:inference_servedmodel_add"), FORM | {"assets": "nowhere"})
+    assert "no folder" in answer.context["adminform"].form.errors["assets"][0]
+    answer = operating.post(reverse("admin:inference_servedmodel_add"), FORM | {"chat_template": "{% if"})
+    assert "chat_template" in answer.context["adminform"].form.errors
     assert not ServedModel.objects.exists()
 
 

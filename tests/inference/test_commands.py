@@ -9,7 +9,16 @@ from accounts.services import create_organization
 from inference.models import Deployment, ServedModel
 from tests.inference.conftest import ACTOR
 
-SIZES = ["--context-length", "4096", "--max-output-tokens", "256", "--default-output-tokens", "64"]
+SIZES = [
+    "--assets",
+    "demo-chat",
+    "--context-length",
+    "4096",
+    "--max-output-tokens",
+    "256",
+    "--default-output-tokens",
+    "64",
+]
 
 
 def told(capsys) -> dict:
@@ -24,6 +33,17 @@ def test_a_model_is_published_once_and_updated_after(prices, capsys):
     model = ServedModel.objects.get()
     assert (model.description, model.context_length, model.model_class) == ("Better", 4096, "premium")
     assert sorted(alias.alias for alias in model.aliases.all()) == ["a", "b"]
+
+
+def test_a_models_end_is_announced(prices):
+    call_command("publish_model", "next", *SIZES)
+    end = ("--lifecycle", "deprecated", "--deprecated-on", "2026-12-01", "--retires-on", "2027-06-01")
+    call_command("publish_model", "m", *SIZES, *end, "--replacement", "next", "--input-modality", "text")
+    model = ServedModel.objects.get(model_id="m")
+    assert (str(model.retires_on), str(model.deprecated_on)) == ("2027-06-01", "2026-12-01")
+    assert model.replacement.model_id == "next"
+    with pytest.raises(CommandError, match="no model nothing"):
+        call_command("publish_model", "m", "--replacement", "nothing")
 
 
 def test_a_refused_model_says_why(db):

@@ -1,5 +1,8 @@
 """Writes to the catalogue: what is refused, what is audited, what is secret."""
 
+import shutil
+from datetime import date
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -33,6 +36,9 @@ def test_a_model_without_a_price_is_not_published(db):
         ({"model_id": "with space"}, "model_id"),
         ({"model_class": "gold"}, "model_class"),
         ({"model_id": "small"}, "model_id"),
+        ({"assets": ""}, "assets"),
+        ({"assets": "nowhere"}, "assets"),
+        ({"chat_template": "{% if"}, "chat_template"),
     ],
 )
 def test_a_wrong_field_is_named(model, fields, field):
@@ -105,6 +111,7 @@ def test_the_snapshot_holds_what_is_published(model, django_assert_max_num_queri
         publish_model(actor=ACTOR, model_id=f"model-{number}", **SIZES)
     publish_model(actor=ACTOR, model_id="hidden", published=False, **SIZES)
     publish_model(actor=ACTOR, model_id="gone", lifecycle="retired", **SIZES)
+    publish_model(actor=ACTOR, model_id="due", lifecycle="deprecated", retires_on=date(2026, 1, 1), **SIZES)
     with django_assert_max_num_queries(5):
         snapshot = load_catalogue()
     assert {offer.model_id for offer in snapshot.offers} == {"acme/small", *(f"model-{n}" for n in range(5))}
@@ -120,10 +127,11 @@ def test_a_granted_model_names_its_organizations(model):
 
 
 def test_a_model_with_broken_assets_leaves_the_others(model, settings, tmp_path):
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "tokenizer.json").write_text("{")
+    shutil.copytree(settings.MODEL_ASSETS_DIR / "demo-chat", tmp_path / "demo-chat")
+    shutil.copytree(settings.MODEL_ASSETS_DIR / "demo-chat", tmp_path / "broken")
     settings.MODEL_ASSETS_DIR = tmp_path
-    publish_model(actor=ACTOR, model_id="broken", assets="broken", **SIZES)
+    publish_model(actor=ACTOR, model_id="broken", **{**SIZES, "assets": "broken"})
+    (tmp_path / "broken" / "tokenizer.json").write_text("{")
     snapshot = load_catalogue()
     assert snapshot.by_name["broken"].assets is None
     assert "acme/small" in snapshot.by_name

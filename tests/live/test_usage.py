@@ -113,6 +113,9 @@ def test_csv_has_every_record_of_the_period(server, client, stack):
     [
         ({"by": "colour"}, "by"),
         ({"start": "yesterday"}, "start"),
+        ({"start": "99999999999999999"}, "start"),
+        ({"start": "0001-01-01T00:00:00+14:00"}, "start"),
+        ({"end": "9999-12-31"}, "end"),
         ({"start": "2026-11-02", "end": "2026-11-01"}, "end"),
         ({"format": "xml"}, "format"),
     ],
@@ -136,3 +139,6 @@ def test_another_organization_sees_nothing_of_it(server, client, stack):
     key = stack.manage_json("issue_key", slug, "reader", "--scope", "usage:read")["key"]
     for path in ("/usage", "/usage/records"):
         assert get(server, key, path).json()["data"] == []
+        table = get(server, key, path, format="csv")
+        assert table.status_code == 200
+        assert len(table.text.splitlines()) == 1

@@ -131,6 +131,12 @@ class ChatRequest(Struct, gc=False, kw_only=True):
     guided_grammar: Any = None
     structured_outputs: Any = None
     prompt_logprobs: Any = None
+    structural_tag: Any = None
+    truncate_prompt_tokens: Any = None
+    thinking_token_budget: Any = None
+    logits_processors: Any = None
+    length_penalty: Any = None
+    best_of: Any = None
 
 
 REFUSED = (
@@ -145,6 +151,12 @@ REFUSED = (
     "guided_grammar",
     "structured_outputs",
     "prompt_logprobs",
+    "structural_tag",
+    "truncate_prompt_tokens",
+    "thinking_token_budget",
+    "logits_processors",
+    "length_penalty",
+    "best_of",
 )
 REFUSED_UNLESS_EMPTY = ("tools", "functions", "continue_final_message", "echo", "use_beam_search")
 

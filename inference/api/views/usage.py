@@ -12,13 +12,25 @@ from rest_framework.request import Request
 from accounts.database_thread import in_database_thread
 from billing.exports import csv_rows
 from billing.money import nano_to_euro
-from billing.selectors import GROUPINGS, MAX_PAGE, Grouping, all_usage_records, usage_records, usage_sums
+from billing.selectors import (
+    GROUPINGS,
+    MAX_PAGE,
+    Grouping,
+    UsageLine,
+    UsageSum,
+    all_usage_records,
+    usage_records,
+    usage_sums,
+)
 from inference.api.base import ApiView, Result
 from inference.errors import InvalidRequest
 from inference.pipeline import Answer
 
 DEFAULT_DAYS = 30
 DEFAULT_PAGE = 100
+# Far enough from what dates can say that no zone and no added day goes beyond.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 CSV = "text/csv; charset=utf-8"
 
 
@@ -30,18 +42,24 @@ def moment(request: Request, name: str, default: datetime, *, end: bool = False)
     text = request.query_params.get(name, "")
     if not text:
         return default
+    found: datetime | None
     try:
         if text.isdecimal() and len(text) > len("20261121"):
-            return datetime.fromtimestamp(int(text), UTC)
-        if len(text) == len("2026-11-21"):
-            day = datetime.combine(date.fromisoformat(text), time(), UTC)
-            return day + timedelta(days=1) if end else day
-        found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+            found = datetime.fromtimestamp(int(text), UTC)
+        elif len(text) == len("2026-11-21"):
+            found = datetime.combine(date.fromisoformat(text), time(), UTC) + timedelta(days=int(end))
+        else:
+            found = datetime.fromisoformat(text)
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        found = None
+    if found is None or not EARLIEST <= found <= LATEST:
         raise InvalidRequest(
-            f"'{name}' must be a day (2026-11-21), an ISO 8601 time or Unix seconds.", param=name, code="invalid_value"
-        ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+            f"'{name}' must be a day (2026-11-21), an ISO 8601 time or Unix seconds, from 1970 to 9000.",
+            param=name,
+            code="invalid_value",
+        )
+    return found
 
 
 def choice(request: Request, name: str, options: list[str]) -> str:
@@ -83,7 +101,7 @@ class UsageView(UsageAnswer):
         organization_id = self.principal.organization_id
         rows = await in_database_thread(usage_sums, organization_id, since, until, cast(Grouping, by))
         if wanted == "csv":
-            return Answer({}, frames=_in_one(b"".join(csv_rows(rows))), content_type=CSV)
+            return Answer({}, frames=_in_one(b"".join(csv_rows(UsageSum, rows))), content_type=CSV)
         return self.listing(rows, by=by, start=since.isoformat(), end=until.isoformat())
 
 
@@ -95,7 +113,7 @@ class UsageRecordsView(UsageAnswer):
         since, until = self.period(request)
         organization_id = self.principal.organization_id
         if choice(request, "format", ["json", "csv"]) == "csv":
-            rows = csv_rows(all_usage_records(organization_id, since, until))
+            rows = csv_rows(UsageLine, all_usage_records(organization_id, since, until))
             return Answer({}, frames=_in_threads(rows), content_type=CSV)
         limit = self.limit(request)
         found = await in_database_thread(usage_records, organization_id, since, until, self.after(request), limit + 1)

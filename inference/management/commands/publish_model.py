@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -20,6 +21,7 @@ TEXT_FIELDS = {
     "assets": "folder below MODEL_ASSETS_DIR with tokenizer and template",
     "reasoning-parser": "name of the parser of its reasoning",
     "tool-parser": "name of the parser of its tool calls",
+    "chat-template": "Jinja; instead of the one of the assets",
 }
 NUMBER_FIELDS = {
     "context-length": "tokens of prompt and answer together",
@@ -29,6 +31,14 @@ NUMBER_FIELDS = {
     "idle-timeout": "seconds between two tokens",
     "total-timeout": "seconds",
 }
+
+
+LIST_FIELDS = {
+    "capability": "capabilities",
+    "input-modality": "input_modalities",
+    "output-modality": "output_modalities",
+}
+DATE_FIELDS = ("deprecated-on", "retires-on")
 
 
 class Command(BaseCommand):
@@ -44,7 +54,11 @@ class Command(BaseCommand):
         parser.add_argument("--visibility", choices=Visibility.values)
         parser.add_argument("--grant", action="append", default=[], metavar="SLUG", help="to an organization")
         parser.add_argument("--alias", action="append", metavar="NAME", help="another name; all of them")
-        parser.add_argument("--capability", action="append", dest="capabilities", metavar="NAME")
+        for option, field in LIST_FIELDS.items():
+            parser.add_argument(f"--{option}", action="append", dest=field, metavar="NAME", help="may be repeated")
+        for option in DATE_FIELDS:
+            parser.add_argument(f"--{option}", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument("--replacement", metavar="ID", help="the model to use instead")
         for option, text in TEXT_FIELDS.items():
             parser.add_argument(f"--{option}", help=text)
         for option, text in NUMBER_FIELDS.items():
@@ -54,9 +68,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publishes; fails with one sentence a field."""
-        names = ["model_class", "lifecycle", "visibility", "capabilities"]
-        names += [option.replace("-", "_") for option in (*TEXT_FIELDS, *NUMBER_FIELDS)]
+        names = ["model_class", "lifecycle", "visibility", *LIST_FIELDS.values()]
+        names += [option.replace("-", "_") for option in (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)]
         fields = {name: options[name] for name in names if options[name] is not None}
+        if options["replacement"] is not None:
+            fields["replacement"] = ServedModel.objects.filter(model_id=options["replacement"]).first()
+            if fields["replacement"] is None:
+                raise CommandError(f"There is no model {options['replacement']}.")
         organizations = []
         for slug in options["grant"]:
             organization = Organization.objects.filter(slug=slug).first()

@@ -7,7 +7,7 @@ import pytest
 from accounts.errors import ApiError
 from inference.backends.triton_contract import CONTRACTS, misfits
 from inference.backends.triton_errors import backend_error
-from inference.backends.triton_vllm import _Answer, chosen_tokens, generate_url, request_body, sampling_parameters
+from inference.backends.triton_vllm import _Answer, chosen_tokens, request_body, sampling_parameters
 from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded
 from inference.generation import Finish, Generation, Sampling, Target, TextDelta, Usage
 
@@ -83,8 +83,8 @@ def test_a_begin_token_that_the_engine_adds_itself_is_taken_off():
 
 
 def test_the_version_is_part_of_the_address_when_it_is_pinned():
-    assert generate_url(target()).endswith("/v2/models/m/generate_stream")
-    assert generate_url(target(triton_version="3")).endswith("/v2/models/m/versions/3/generate_stream")
+    assert target().model_url.endswith("/v2/models/m")
+    assert target(triton_version="3").model_url.endswith("/v2/models/m/versions/3")
 
 
 def test_one_choice_ends_after_its_usage():
