@@ -41,6 +41,7 @@ class Server:
     name: str
     url: str
     process: "subprocess.Popen[bytes]"
+    log: Path
 
     @property
     def v1(self) -> str:
@@ -104,12 +105,21 @@ class Stack:
     @contextmanager
     def serve(self, name: str = "uvicorn", **env: str) -> Iterator[Server]:
         """One more web server on this installation, with other settings: `stack.serve(MAX_BODY_BYTES="1000")`."""
+        with self.launch(name, **env) as server:
+            wait_until_up(server)
+            yield server
+
+    @contextmanager
+    def launch(self, name: str, **env: str) -> Iterator[Server]:
+        """The same without waiting until it answers."""
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [part.format(port=port) for part in SERVERS[name]]
+        if self.database_url:
+            # Cookies over http want to be asked for there.
+            env = {"PUBLIC_URL": url} | env
         with self.run(f"{name}-{port}", command, **env) as process:
-            wait_until_up(url, process, self.log_dir / f"{name}-{port}.log")
-            yield Server(name, url, process)
+            yield Server(name, url, process, self.log_dir / f"{name}-{port}.log")
 
     @contextmanager
     def work(self, **env: str) -> Iterator["subprocess.Popen[bytes]"]:
@@ -149,8 +159,11 @@ def start_stack(
         env = plain_environment() | server_environment(database_url, redis_url) | settings
         env |= {"VAR_DIR": str(var_dir), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "platform")])}
         (var_dir / "logs").mkdir(parents=True)
+        resident = Resident(env)
+        until_the_end.callback(resident.end)
         for command in (["migrate", "--verbosity", "0"], ["seed_demo", "--triton-url", triton_url]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True, capture_output=True)
+            done = resident.run(command)
+            assert done.returncode == 0, done.stderr
         stack = Stack(
             env=env,
             var_dir=var_dir,
@@ -161,11 +174,12 @@ def start_stack(
             organization="demo",
             admin=login(var_dir / "demo" / "admin-login"),
             customer=login(var_dir / "demo" / "customer-login"),
-            resident=Resident(env),
+            resident=resident,
         )
-        until_the_end.callback(stack.resident.end)
         for name in servers:
-            stack.servers[name] = until_the_end.enter_context(stack.serve(name))
+            stack.servers[name] = until_the_end.enter_context(stack.launch(name))
+        for server in stack.servers.values():
+            wait_until_up(server)
         yield stack
 
 
@@ -175,18 +189,19 @@ def login(file: Path) -> tuple[str, str]:
     return email, password
 
 
-def wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_up(server: Server) -> None:
     """Returns when `/healthz` answers; fails with the end of the log."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and server.process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=5):
+            with urllib.request.urlopen(f"{server.url}/healthz", timeout=5):
                 return
         except urllib.error.HTTPError:
             raise
         except OSError:
             time.sleep(0.1)
-    raise AssertionError(f"{url} did not start (status {process.poll()}):\n{log.read_text()[-4000:]}")
+    status, log = server.process.poll(), server.log.read_text()[-4000:]
+    raise AssertionError(f"{server.url} did not start (status {status}):\n{log}")
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
