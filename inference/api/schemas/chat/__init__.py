@@ -1,0 +1,32 @@
+"""The body of `POST /v1/chat/completions`.
+
+Every field of OpenAI's request works, is accepted because it changes nothing in the answer, or is refused by name;
+fields that nobody knows are accepted, since clients send them on every turn. null means absent. Text only: tools,
+images, audio and structured output are refused.
+"""
+
+from inference.api.schemas.chat.checks import decode_chat
+from inference.api.schemas.chat.fields import ChatRequest
+from inference.api.schemas.chat.meaning import (
+    choice_count,
+    output_limit,
+    sampling,
+    stops,
+    template_messages,
+    template_variables,
+    wanted_logprobs,
+    wants_usage,
+)
+
+__all__ = [
+    "ChatRequest",
+    "choice_count",
+    "decode_chat",
+    "output_limit",
+    "sampling",
+    "stops",
+    "template_messages",
+    "template_variables",
+    "wanted_logprobs",
+    "wants_usage",
+]

@@ -1,0 +1,110 @@
+"""From a body to a request that can be carried out: what decoding alone does not see is checked here."""
+
+from inference.api.schemas import problems
+from inference.api.schemas.chat.fields import ChatRequest, Message, Part
+from inference.api.schemas.chat.meaning import output_limit
+from inference.api.schemas.decoding import decode
+from inference.chat_template import RESERVED_VARIABLES
+
+ROLES_OF_TOOLS = ("tool", "function")
+
+REFUSED = (
+    "audio",
+    "web_search_options",
+    "moderation",
+    "chat_template",
+    "documents",
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "structured_outputs",
+    "prompt_logprobs",
+    "structural_tag",
+    "truncate_prompt_tokens",
+    "thinking_token_budget",
+    "logits_processors",
+    "length_penalty",
+    "best_of",
+)
+REFUSED_UNLESS_EMPTY = ("tools", "functions", "continue_final_message", "echo", "use_beam_search")
+
+
+def decode_chat(body: bytes) -> ChatRequest:
+    """The request in a body. Raises InvalidRequest, whose `param` is the path of the first field found wrong."""
+    request = decode(body, ChatRequest)
+    _refuse_unsupported(request)
+    _check_combinations(request)
+    for index, message in enumerate(request.messages):
+        _check_message(message, index)
+    return request
+
+
+def _refuse_unsupported(request: ChatRequest) -> None:
+    """Raises for a field that would change the answer, if only we could."""
+    for field in REFUSED:
+        if getattr(request, field) is not None:
+            raise problems.unsupported(field)
+    for field in REFUSED_UNLESS_EMPTY:
+        if getattr(request, field):
+            raise problems.unsupported(field)
+    if request.tool_choice not in (None, "none", "auto"):
+        raise problems.unsupported("tool_choice")
+    if request.function_call not in (None, "none", "auto"):
+        raise problems.unsupported("function_call")
+    if request.response_format is not None and request.response_format.type != "text":
+        raise problems.unsupported("response_format")
+    if request.modalities and "audio" in request.modalities:
+        raise problems.unsupported("modalities")
+    if request.add_generation_prompt is False:
+        raise problems.unsupported("add_generation_prompt")
+
+
+def _check_combinations(request: ChatRequest) -> None:
+    """Raises for fields that are fine alone and wrong together."""
+    if request.stream_options is not None and not request.stream:
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise problems.invalid_value("stream_options", message)
+    if request.top_logprobs and not request.logprobs:
+        message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
+        raise problems.invalid_value("top_logprobs", message)
+    limit = output_limit(request)
+    if request.min_tokens and limit is not None and request.min_tokens > limit:
+        raise problems.invalid_value("min_tokens", "Invalid 'min_tokens': more than the most tokens of the answer.")
+    if request.chat_template_kwargs and not RESERVED_VARIABLES.isdisjoint(request.chat_template_kwargs):
+        reserved = sorted(RESERVED_VARIABLES.intersection(request.chat_template_kwargs))
+        message = f"Invalid 'chat_template_kwargs': these names are reserved: {', '.join(reserved)}."
+        raise problems.invalid_value("chat_template_kwargs", message)
+
+
+def _check_message(message: Message, index: int) -> None:
+    """Raises for a message that is not plain text, or lacks it."""
+    role, content = message.role, message.content
+    if role in ROLES_OF_TOOLS:
+        raise problems.unsupported(f"messages[{index}].role")
+    if role == "assistant":
+        if message.tool_calls:
+            raise problems.unsupported(f"messages[{index}].tool_calls")
+        if message.function_call is not None:
+            raise problems.unsupported(f"messages[{index}].function_call")
+        if message.audio is not None:
+            raise problems.unsupported(f"messages[{index}].audio")
+    elif content is None:
+        raise problems.missing(f"messages[{index}].content")
+    if isinstance(content, list):
+        for position, part in enumerate(content):
+            _check_part(part, role, f"messages[{index}].content[{position}]")
+
+
+def _check_part(part: Part, role: str, path: str) -> None:
+    if part.type == "text":
+        if part.text is None:
+            raise problems.missing(f"{path}.text")
+    elif part.type == "refusal" and role == "assistant":
+        if part.refusal is None:
+            raise problems.missing(f"{path}.refusal")
+    elif part.type != "refusal" and role == "user":
+        raise problems.unsupported(f"{path}.type")
+    else:
+        supported = ("text", "refusal") if role == "assistant" else ("text",)
+        raise problems.wrong_value(f"{path}.type", supported)
