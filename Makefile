@@ -2,8 +2,8 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-# The first that is new enough and can make a virtual environment.
-PYTHONS := $(or $(PYTHON),python3 python3.11 python3.12 python3.13 python3.14)
+# The first that can make a virtual environment and that the embedded Triton runs on too, else the first that is newer.
+PYTHONS := $(or $(PYTHON),python3 python3.12 python3.11 python3.13 python3.14)
 COMPILE := $(PY) -m piptools compile --quiet --strip-extras --allow-unsafe --no-emit-options --no-header --no-annotate
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -66,11 +66,11 @@ $(VENV)/.development: $(PY) requirements.txt requirements-dev.txt pyproject.toml
 	@touch $(VENV)/.runtime $@
 
 $(PY):
-	@for python in $(PYTHONS); do \
-		if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
+	@for below in 13 100; do for python in $(PYTHONS); do \
+		if "$$python" -c "import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2> /dev/null; then \
 			echo "Making .venv with $$("$$python" --version) ..."; \
 			exec "$$python" -m venv $(VENV); \
 		fi; \
-	done; \
+	done; done; \
 	echo 'Hanse needs Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv); PYTHON= names one that is not on PATH.' >&2; \
 	exit 1
