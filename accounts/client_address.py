@@ -20,12 +20,17 @@ def client_address(request: HttpRequest, trusted: Sequence[Network]) -> str:
     written by somebody whom nobody vouches for.
     """
     address: str = request.META.get("REMOTE_ADDR") or ""
-    if not trusted or not _is_in(trusted, address):
+    if not from_trusted_proxy(request, trusted):
         return address
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     while hops and _is_in(trusted, address):
         address = hops.pop()
     return address
+
+
+def from_trusted_proxy(request: HttpRequest, trusted: Sequence[Network]) -> bool:
+    """Whether the peer of `request` is a trusted proxy; one without an address (a UNIX socket) is none."""
+    return bool(trusted) and _is_in(trusted, request.META.get("REMOTE_ADDR") or "")
 
 
 def _is_in(networks: Sequence[Network], address: str) -> bool:

@@ -41,7 +41,9 @@ INSTALLED_APPS = [
     "inference",
 ]
 MIDDLEWARE = [
-    # First: a load balancer's probe names no host that we know, and wants neither session nor redirect.
+    # Before anything that asks whether the request came by https.
+    "config.proxies.forwarded_proto_middleware",
+    # Early: a load balancer's probe names no host that we know, and wants neither session nor redirect.
     "config.health.health_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -115,11 +117,13 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 HTTPS = PUBLIC_URL.startswith("https://")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# Over http only where that was said, or where nothing was and the embedded default serves this machine.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not (PUBLIC_URL.startswith("http://") or (EMBEDDED and not PUBLIC_URL))
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=False)
 SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Django believes it whoever sends it; config.proxies takes it off what does not come from a trusted proxy.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 
