@@ -5,7 +5,6 @@ and says where everything is once `/readyz` is content.
 """
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -13,14 +12,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, NoReturn
+from typing import IO, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 # Run as a script, only this file's folder is on the path.
@@ -28,17 +27,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
 
 import environ  # noqa: E402
 import honcho.environ  # noqa: E402
-import honcho.manager  # noqa: E402
-import honcho.process  # noqa: E402
 
+from demo.supervisor import Supervisor  # noqa: E402
 from inference.embedded_triton import TritonError, install_triton  # noqa: E402
 from inference.embedded_triton.platforms import check_platform  # noqa: E402
 from inference.embedded_triton.server import pick_ports  # noqa: E402
 
-# Longer than Triton gives its running requests and itself; a killed Triton would leave shared memory behind.
-honcho.manager.KILL_WAIT = 12
 READY_SECONDS = 180
-PR_SET_PDEATHSIG = 1
 
 
 class StartError(Exception):
@@ -165,64 +160,10 @@ def finish(process: subprocess.Popen[bytes], what: str) -> None:
         raise StartError(f"{what} failed, see above.")
 
 
-class Child(honcho.process.Process):
-    """A process of the Procfile that does not outlive us, even when we are killed."""
-
-    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        """In honcho's process between us and the command."""
-        self._child_ctor = ChildPopen
-        die_with_parent(signal.SIGKILL)
-        super().run(events, ignore_signals)
-
-
-class ChildPopen(honcho.process.Popen):
-    """Asks for SIGTERM when the process that started it is gone."""
-
-    def __init__(self, command: str, **options: Any) -> None:
-        super().__init__(command, preexec_fn=terminate_with_parent, **options)
-
-
-def terminate_with_parent() -> None:
-    """Between fork and exec of a command."""
-    die_with_parent(signal.SIGTERM)
-
-
-def die_with_parent(number: int) -> None:
-    """Makes the kernel signal this process when its parent ends; only Linux can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
-
-
-class Supervisor(honcho.manager.Manager):
-    """Honcho's manager, which remembers who ended first and greets when all is ready."""
-
-    def __init__(self, env: Mapping[str, str], started: float) -> None:
-        super().__init__()
-        self._process_ctor = Child
-        self.culprit: tuple[str, int] | None = None
-        self.greeter = threading.Thread(target=greet, args=(env, started, self), daemon=True)
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the processes have been told to end."""
-        return bool(self._terminating)
-
-    def _start(self) -> None:
-        super()._start()
-        # Not earlier: a fork does not carry threads along.
-        self.greeter.start()
-
-    def _any_stopped(self) -> bool:
-        ended = {name: process["returncode"] for name, process in self._processes.items() if "returncode" in process}
-        if ended and self.culprit is None and not self.stopping:
-            self.culprit = next(iter(ended.items()))
-        return bool(ended)
-
-
 def run(env: dict[str, str], started: float) -> int:
     """Runs the Procfile until a signal or the end of one process; then all of it has ended."""
     procfile = honcho.environ.parse_procfile((ROOT / "Procfile").read_text())
-    supervisor = Supervisor(env, started)
+    supervisor = Supervisor(partial(greet, env, started))
     for name, command in procfile.processes.items():
         if name != "triton" or embedded_triton(env):
             supervisor.add_process(name, command, env=env, cwd=str(ROOT))
