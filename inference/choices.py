@@ -5,15 +5,22 @@ temperature 0, where OpenAI repeats itself. Requests of one prompt share the eng
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
 from msgspec.structs import replace
 
+from inference.errors import BackendUnavailable
 from inference.generation import Event, Finish, Generation, TextDelta, Usage
 
 # Events that may wait for a slow client before the engines are held back.
 BUFFERED = 64
+# Choices of one request that run side by side: one customer's n = 128 must not fill the deployments of all.
+AT_ONCE = 4
+# How long a later choice waits for a free place, once the first has begun.
+PATIENCE_SECONDS = 30.0
+PAUSE_SECONDS = 0.1
 
 Queue = asyncio.Queue[tuple[int, Event | BaseException]]
 Answering = Callable[[Generation], AsyncIterator[Event]]
@@ -25,9 +32,8 @@ async def every_choice(generation: Generation, answering: Answering) -> AsyncIte
     In `Usage` the prompt counts once, as OpenAI has it. The first error ends all.
     """
     queue: Queue = asyncio.Queue(BUFFERED)
-    tasks = [
-        asyncio.create_task(_pump(_single(generation, index), index, answering, queue)) for index in range(generation.n)
-    ]
+    run = _Run(answering, queue)
+    tasks = [asyncio.create_task(run.pump(_single(generation, index), index)) for index in range(generation.n)]
     counts: dict[int, Usage] = {}
     unfinished = generation.n
     try:
@@ -55,18 +61,42 @@ def _single(generation: Generation, index: int) -> Generation:
     return replace(generation, n=1, sampling=sampling)
 
 
-async def _pump(generation: Generation, index: int, answering: Answering, queue: Queue) -> None:
-    try:
-        async with aclosing(answering(generation)) as events:  # type: ignore[type-var]
-            async for event in events:
-                if isinstance(event, TextDelta | Finish):
-                    event.index = index
-                await queue.put((index, event))
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # noqa: BLE001
-        # Whatever it is, the request's own task is the one to raise it.
-        await queue.put((index, error))
+class _Run:
+    """What the choices of one request share."""
+
+    def __init__(self, answering: Answering, queue: Queue) -> None:
+        self._answering = answering
+        self._queue = queue
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._began = False
+
+    async def pump(self, generation: Generation, index: int) -> None:
+        """Puts one choice's events, or its error, into the queue."""
+        try:
+            async with self._places:
+                await self._answer(generation, index)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            # Whatever it is, the request's own task is the one to raise it.
+            await self._queue.put((index, error))
+
+    async def _answer(self, generation: Generation, index: int) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with aclosing(self._answering(generation)) as events:  # type: ignore[type-var]
+                    async for event in events:
+                        self._began = True
+                        if isinstance(event, TextDelta | Finish):
+                            event.index = index
+                        await self._queue.put((index, event))
+                return
+            except BackendUnavailable:
+                # It comes before a choice's first event. An answer that has begun is worth waiting for a place.
+                if not self._began or time.monotonic() > end:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _together(counts: Collection[Usage]) -> Usage:

@@ -16,8 +16,9 @@ from django.urls import Resolver404, resolve
 from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
-from inference.errors import BodyTooLarge, UnknownRoute
+from inference.errors import BodyTooLarge, ShuttingDown, UnknownRoute
 from inference.lifecycle import ensure_running
+from inference.meter import CLIENT_GONE
 from inference.pipeline import EVENT_STREAM, Answer, arrive
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
@@ -65,9 +66,10 @@ class ApiConsumer(AsyncHttpConsumer):
         try:
             await self.handle(body)
         except asyncio.CancelledError:
-            # The server's own shutdown goes on; a client that left is the end of the request and nothing more.
-            if not self.gone or task is None or task.uncancel() > 0:
+            if task is None or task.uncancel() > 0:
                 raise
+            if not self.gone:
+                await self.send_error(ShuttingDown("The server is restarting. Please try again."))
         finally:
             watcher.cancel()
 
@@ -95,7 +97,7 @@ class ApiConsumer(AsyncHttpConsumer):
             pass
         self.gone = True
         if task is not None:
-            task.cancel()
+            task.cancel(CLIENT_GONE)
 
     async def handle(self, body: bytes) -> None:
         """Awaits the view and sends what it answers; every error becomes OpenAI's error object."""

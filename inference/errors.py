@@ -65,6 +65,17 @@ class BackendFailed(ServerError):
     code = "backend_error"
 
 
+class ShuttingDown(ServerError):
+    """This process ends before the answer does."""
+
+    status = 503
+    code = "server_shutting_down"
+
+
+class EngineRefused(BackendFailed):
+    """The engine could not carry out this request; others it may. Says nothing about the deployment."""
+
+
 class BackendUnavailable(ServerError):
     """No engine could be reached, or all are full. Safe to try on another deployment: nothing was generated."""
 

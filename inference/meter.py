@@ -13,9 +13,12 @@ from billing.metering import writer
 from billing.models import Outcome, TokenSource
 from billing.pricing import Price
 from billing.rating import rate
+from inference.errors import ShuttingDown
 from inference.generation import Event, Finish, Generation, TextDelta, Usage
 from inference.tokenization import INLINE_CHARACTERS, Tokenizer
 
+# The message of a cancellation because the client hung up; any other is our own end.
+CLIENT_GONE = "client gone"
 # How often a running request's counts are noted in the journal.
 PROGRESS_SECONDS = 1.0
 
@@ -133,7 +136,13 @@ async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -
     except ApiError as error:
         await asyncio.shield(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
         raise
-    except (asyncio.CancelledError, GeneratorExit):
+    except asyncio.CancelledError as cancelled:
+        if CLIENT_GONE in cancelled.args:
+            meter.settle(Outcome.CANCELLED)
+        else:
+            meter.settle(Outcome.FAILED, error_code=ShuttingDown.code or "")
+        raise
+    except GeneratorExit:
         meter.settle(Outcome.CANCELLED)
         raise
     except Exception:

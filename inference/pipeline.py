@@ -30,7 +30,7 @@ from inference.backends import BACKENDS
 from inference.catalogue import Offer, catalogue
 from inference.choices import every_choice
 from inference.deadline import Deadline
-from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable
+from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
 from inference.generation import Event, Generation, TextDelta, Usage
 from inference.meter import Meter, metered
 from inference.routing import router
@@ -156,6 +156,8 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> AsyncIte
                 if began:
                     raise
                 tried, last = tried | {target.name}, error
+            except EngineRefused:
+                raise
             except (BackendFailed, BackendTimeout):
                 router.failed(target)
                 raise

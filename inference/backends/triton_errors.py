@@ -5,7 +5,7 @@ so the status says nothing and the message is what there is.
 """
 
 from accounts.errors import ApiError
-from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded, InvalidRequest
+from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded, EngineRefused, InvalidRequest
 
 # Nothing was generated and another deployment may do better.
 _UNAVAILABLE = (
@@ -22,6 +22,7 @@ _UNAVAILABLE = (
     "unavailable",
 )
 _TOO_LONG = ("maximum context length", "maximum model length", "longer than the maximum")
+FAILED = "The model failed to answer. Please try again."
 _VOCABULARY = ("out-of-vocab", "out of vocabulary")
 
 
@@ -34,9 +35,11 @@ def backend_error(text: str, *, began: bool) -> ApiError:
         return InvalidRequest("A token id is not in this model's vocabulary.", param="logit_bias", code="invalid_value")
     # Texts of the vLLM backend begin so; what follows comes from the engine and may quote the request.
     engine_refused = lowered.startswith("error generating stream")
-    if not began and not engine_refused and any(part in lowered for part in _UNAVAILABLE):
+    if engine_refused:
+        return EngineRefused(FAILED)
+    if not began and any(part in lowered for part in _UNAVAILABLE):
         return unavailable()
-    return BackendFailed("The model failed to answer. Please try again.")
+    return BackendFailed(FAILED)
 
 
 def unavailable() -> BackendUnavailable:

@@ -23,6 +23,8 @@ from inference.generation import (
 )
 
 MAX_ERROR_BYTES = 64 * 1024
+# Every error of the generate extension comes with this status.
+TRITON_ERROR = 400
 SMALLEST_TOP_P = 1e-6
 
 # The engine's words for the end of an answer, in OpenAI's.
@@ -148,14 +150,15 @@ async def _refusal(response: httpx.Response) -> Exception:
         body += chunk
         if len(body) > MAX_ERROR_BYTES:
             break
-    if response.status_code == 503:
+    if response.status_code != TRITON_ERROR:
+        # A proxy before Triton, a wrong secret, an unknown address: nothing was generated.
         return unavailable()
     payloads = SseDecoder().feed(body) if body.startswith(b"data:") else [body]
     try:
         text = _decode_response(payloads[0]).error or ""
     except (msgspec.DecodeError, IndexError):
         text = ""
-    return backend_error(text, began=False)
+    return backend_error(text, began=False) if text else unavailable()
 
 
 class _Answer:

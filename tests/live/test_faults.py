@@ -1,9 +1,11 @@
 """What breaks between the client and the engine: each fault is seen, said and recorded."""
 
 import json
+import signal
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -125,6 +127,33 @@ def test_a_crashed_engine_is_left_for_a_healthy_one(uvicorn, stack, other_triton
     stack.manage("add_deployment", f"{model}-1", "--model", model, *second)
     eventually(lambda: post(server, stack, ask("Hello", model=model)).status_code == 200, seconds=15)
     assert all(post(server, stack, ask("Hello", model=model)).status_code == 200 for _ in range(5))
+
+
+def test_all_choices_of_the_most_that_can_be_asked_for_come(uvicorn, stack):
+    answer = post(uvicorn, stack, ask("[[n=3]]") | {"n": 128})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["choices"]) == 128
+
+
+def test_a_server_that_ends_says_so_and_charges_nothing(uvicorn, stack):
+    headers = {"authorization": f"Bearer {stack.api_key}"}
+    body = ask("[[n=2000]] [[pace=20]]") | {"max_tokens": 2000}
+    with stack.serve() as server, ThreadPoolExecutor(2) as clients:
+        url = f"{server.v1}/chat/completions"
+        answers = [
+            clients.submit(httpx.post, url, json=body | {"stream": stream}, headers=headers, timeout=60)
+            for stream in (False, True)
+        ]
+        time.sleep(1.5)
+        server.process.send_signal(signal.SIGTERM)
+        whole, streamed = (answer.result() for answer in answers)
+    assert whole.status_code == 503
+    assert whole.json()["error"]["code"] == "server_shutting_down"
+    assert '"code":"server_shutting_down"' in streamed.text
+    assert "[DONE]" not in streamed.text
+    for answer in (whole, streamed):
+        row = record(uvicorn, stack, answer.headers["x-request-id"])
+        assert (row["outcome"], row["error_code"], row["cost_nano"]) == ("failed", "server_shutting_down", 0)
 
 
 def test_a_failed_request_is_on_record_and_free(server, stack):

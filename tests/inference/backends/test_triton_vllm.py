@@ -8,7 +8,7 @@ from accounts.errors import ApiError
 from inference.backends.triton_contract import CONTRACTS, misfits
 from inference.backends.triton_errors import backend_error
 from inference.backends.triton_vllm import _Answer, chosen_tokens, request_body, sampling_parameters
-from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded
+from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded, EngineRefused
 from inference.generation import Finish, Generation, Sampling, Target, TextDelta, Usage
 
 
@@ -140,8 +140,8 @@ def test_the_sampled_token_is_the_first_whatever_its_rank():
         ("Request for unknown model: 'm' is not found", False, BackendUnavailable),
         ("Model is unavailable due to unhealthy vLLM engine", False, BackendUnavailable),
         ("Stub process 'demo_0_0' is not healthy.", True, BackendFailed),
-        ("Error generating stream: 'NoneType' object has no attribute 'lora_name'", False, BackendFailed),
-        ("Error generating stream: secret prompt not found", False, BackendFailed),
+        ("Error generating stream: 'NoneType' object has no attribute 'lora_name'", False, EngineRefused),
+        ("Error generating stream: secret prompt not found", False, EngineRefused),
         ("Error generating stream: longer than the maximum model length of 10", False, ContextLengthExceeded),
         ("", False, BackendFailed),
     ],

@@ -6,11 +6,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import BaseModel
 
 from inference.generation import ChosenToken, Finish, TextDelta, TokenLogprob, Usage
 from inference.wire.chat import DONE, ChatEncoder, Choice, Transcript
+from tests.inference.wire.openai_types import strict_chunk, strict_completion
 
 USAGE = Usage(input_tokens=7, output_tokens=6, cached_input_tokens=2, reasoning_tokens=1)
 USAGE_JSON = {
@@ -31,15 +30,6 @@ def encoder(**options: Any) -> ChatEncoder:
     return ChatEncoder(request_id="0199f0", created=1_795_222_454, model="demo-chat", **options)
 
 
-def known_to_openai(model: BaseModel) -> None:
-    """Every key, however deep, is one that the package's type declares."""
-    assert not model.model_extra, model
-    for value in model.__dict__.values():
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, BaseModel):
-                known_to_openai(item)
-
-
 def chunks(stream: bytes) -> list[dict[str, Any]]:
     """The JSON of a stream's events, each checked in form and against the openai package."""
     assert stream.endswith(b"\n\n")
@@ -48,7 +38,7 @@ def chunks(stream: bytes) -> list[dict[str, Any]]:
         assert event.startswith("data: ")
         assert "\n" not in event
         chunk = json.loads(event.removeprefix("data: "))
-        known_to_openai(ChatCompletionChunk.model_validate(chunk, strict=True))
+        strict_chunk(chunk)
         found.append(chunk)
     return found
 
@@ -156,7 +146,7 @@ def test_the_end_of_the_stream_is_openais() -> None:
 def test_a_whole_completion_is_openais() -> None:
     choices = [Choice(0, "Hello.", "stop"), Choice(1, "", "length")]
     body = json.loads(encoder(n=2, system_fingerprint="fp_1").completion(choices, USAGE))
-    known_to_openai(ChatCompletion.model_validate(body, strict=True))
+    strict_completion(body)
     assert body == {
         "id": "chatcmpl-0199f0",
         "object": "chat.completion",
@@ -183,7 +173,7 @@ def test_a_whole_completion_has_all_logprobs() -> None:
         transcript.add(TextDelta(0, text, logprobs=(ChosenToken(text, -1.0),)))
     transcript.add(Finish(0, "stop"))
     body = json.loads(encoder(logprobs=True).completion(transcript.choices(), USAGE))
-    known_to_openai(ChatCompletion.model_validate(body, strict=True))
+    strict_completion(body)
     assert [token["token"] for token in body["choices"][0]["logprobs"]["content"]] == ["a", "b"]
 
 

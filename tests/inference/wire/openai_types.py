@@ -1,0 +1,28 @@
+"""Bodies of chat completions, held against the types of the openai package."""
+
+from typing import Any, TypeVar
+
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import BaseModel
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def strict_completion(body: Any) -> ChatCompletion:
+    """The whole answer, when every value has exactly the declared type and every key is declared."""
+    return known_to_openai(ChatCompletion.model_validate(body, strict=True))
+
+
+def strict_chunk(body: Any) -> ChatCompletionChunk:
+    """The same for the JSON of one event of a stream."""
+    return known_to_openai(ChatCompletionChunk.model_validate(body, strict=True))
+
+
+def known_to_openai(model: Model) -> Model:
+    """`model`, when every key, however deep, is one that the package's type declares."""
+    assert not model.model_extra, model
+    for value in model.__dict__.values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, BaseModel):
+                known_to_openai(item)
+    return model
