@@ -36,10 +36,29 @@ FIELDS = frozenset(
 # A library's fields under our names: attributes of its records, and the mapping that Celery passes as arguments.
 RECORD_ATTRIBUTES = {"status_code": "http_status", **{name: name for name in FIELDS}}
 MAPPING_ARGUMENTS = {"name": "task", "id": "task_id", "runtime": "seconds"}
+# Lines that are no constant in their source, or little but a placeholder: what we say instead, and the number in them.
+LISTENING = ("web server ready", {"port": 2})
+REWORDED: dict[tuple[str, str], tuple[str, dict[str, int]]] = {
+    ("uvicorn.error", "Uvicorn running on %s://%s:%d (Press CTRL+C to quit)"): LISTENING,
+    ("uvicorn.error", "Uvicorn running on %s://[%s]:%d (Press CTRL+C to quit)"): LISTENING,
+    ("celery.apps.worker", "%s ready."): ("worker ready", {}),
+}
+# Below WARNING they tell of every task and every connection, in placeholders whose arguments we do not write.
+QUIET = (
+    "asyncio",
+    "celery.app.trace",
+    "celery.beat",
+    "celery.worker.consumer",
+    "celery.worker.strategy",
+    "daphne",
+    "httpx",
+    "kombu",
+)
 
 # Shorter than an API key.
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:/+=,#\[\]-]{0,64}")
 WORD = re.compile(r"[A-Za-z]{2}")
+PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?[a-zA-Z]")
 FRAMES = 16
 
 
@@ -73,7 +92,7 @@ def logging_config(*, level: str, log_format: str) -> dict[str, Any]:
             # One line a request, with its path and query: /v1 writes its own.
             "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
-            **{name: {"level": "WARNING"} for name in ("httpx", "celery.worker.strategy", "daphne", "asyncio")},
+            **{name: {"level": "WARNING"} for name in QUIET},
             # Warns at every start that a broker in files has no host name.
             "kombu.connection": {"level": "ERROR"},
         },
@@ -119,12 +138,11 @@ def entry_of(record: logging.LogRecord) -> dict[str, Any]:
         fields = dict(fields_of(record))
         message = record.msg
         exc_info = record.exc_info
-    place = f"{record.name} in {record.funcName}"
     entry = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
-        "event": with_numbers(message, record.args) if is_constant(message, record.pathname) else place,
+        "event": event_of(record, message),
     }
     entry |= {name: value for name, value in fields.items() if name in FIELDS and is_harmless(value)}
     if (exception := exception_of(exc_info)) is not None:
@@ -132,8 +150,26 @@ def entry_of(record: logging.LogRecord) -> dict[str, Any]:
     return entry
 
 
+def event_of(record: logging.LogRecord, message: Any) -> str:
+    """The constant that `message` is, or where it was logged."""
+    if (reworded := reworded_of(record)) is not None:
+        return reworded[0]
+    if is_constant(message, record.pathname):
+        return with_numbers(message, record.args)
+    return f"{record.name} in {record.funcName}"
+
+
+def reworded_of(record: logging.LogRecord) -> tuple[str, dict[str, int]] | None:
+    """What we say instead of the record's message, and which of its arguments is in which field."""
+    return REWORDED.get((record.name, record.msg)) if isinstance(record.msg, str) else None
+
+
 def fields_of(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     """What came as `extra`, and the few arguments that we know."""
+    if isinstance(record.args, tuple) and (reworded := reworded_of(record)) is not None:
+        for name, place in reworded[1].items():
+            if place < len(record.args) and isinstance(record.args[place], int):
+                yield name, record.args[place]
     for attribute in sorted(RECORD_ATTRIBUTES.keys() & record.__dict__.keys()):
         yield RECORD_ATTRIBUTES[attribute], record.__dict__[attribute]
     if isinstance(record.args, Mapping):
@@ -152,11 +188,11 @@ def is_harmless(value: object) -> bool:
 
 
 def with_numbers(message: str, arguments: object) -> str:
-    """`message` with its arguments where all of them are numbers, else as it is."""
+    """`message` with its arguments where all of them are numbers, else with an ellipsis for each."""
     if isinstance(arguments, tuple) and arguments and all(isinstance(value, int | float) for value in arguments):
         with contextlib.suppress(TypeError, ValueError):
             return message % arguments
-    return message
+    return " ".join(PLACEHOLDER.sub("…", message).replace("%%", "%").split()) if arguments else message
 
 
 def is_constant(message: object, path: str) -> bool:

@@ -71,7 +71,13 @@ def test_interpolated_event_is_replaced_by_its_place(lines):
 
 def test_library_record_keeps_its_template_and_loses_its_arguments(lines):
     logging.getLogger("somebody").warning("could not parse %s at %d", CANARY, 5)
-    assert lines.entries[0]["event"] == "could not parse %s at %d"
+    assert lines.entries[0]["event"] == "could not parse … at …"
+
+
+def test_library_record_in_several_lines_becomes_one_without_placeholders(lines):
+    logging.getLogger("somebody").warning("task %(label)s:\n%(text)r at 100%%\n", {"label": CANARY, "text": CANARY})
+    logging.getLogger("somebody").warning("it is 100% sure")
+    assert [entry["event"] for entry in lines.entries] == ["task …: … at 100%", "it is 100% sure"]
 
 
 def test_library_record_keeps_arguments_that_are_all_numbers(lines):
@@ -81,6 +87,45 @@ def test_library_record_keeps_arguments_that_are_all_numbers(lines):
         "Started process [4711]",
         "somebody in test_library_record_keeps_arguments_that_are_all_numbers",
     ]
+
+
+def test_start_of_the_web_server_tells_its_port_and_nothing_else(lines):
+    import uvicorn
+    from django.core.handlers.asgi import ASGIHandler
+
+    for host in ("127.0.0.1", "::1"):
+        config = uvicorn.Config(ASGIHandler(), host=host, port=8123, root_path=CANARY, log_config=None)
+        config.load()
+        uvicorn.Server(config)._log_started_message([])
+    assert [(entry["event"], entry["port"]) for entry in lines.entries] == [("web server ready", 8123)] * 2
+
+
+def test_start_of_a_worker_does_not_tell_its_name(lines):
+    from celery import Celery
+    from celery.apps.worker import Worker
+
+    worker = Worker.__new__(Worker)
+    worker.hostname = CANARY
+    worker.app = Celery("canary", broker="memory://", set_as_current=False)
+    worker.on_consumer_ready(None)
+    assert [entry["event"] for entry in lines.entries] == ["worker ready"]
+
+
+def test_line_that_we_reword_writes_numbers_only(lines):
+    known = "Uvicorn running on %s://%s:%d (Press CTRL+C to quit)"
+    logging.getLogger("uvicorn.error").info(known, CANARY, CANARY, CANARY)
+    logging.getLogger("uvicorn.error").info(known, CANARY)
+    logging.getLogger("somebody").info(known, CANARY, CANARY, 8000)
+    assert [entry.get("port") for entry in lines.entries] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "name", ["celery.app.trace", "celery.beat", "celery.worker.consumer.tasks", "kombu.connection"]
+)
+def test_routine_of_queues_is_quiet_and_their_trouble_is_not(lines, name):
+    logging.getLogger(name).info("task %s came", CANARY)
+    logging.getLogger(name).error("task %s was lost", CANARY)
+    assert [entry["event"] for entry in lines.entries] == ["task … was lost"]
 
 
 def test_library_record_with_a_finished_text_loses_it(lines):
