@@ -1,38 +1,17 @@
 """Every error: status, type, code, param and headers as OpenAI's clients expect them."""
 
 import json
+import time
 
-import httpx
+import openai
 import pytest
 
-from tests.stack import Server
+from tests.live.asking import HELLO, ask, call, check, check_broken_stream
+from tests.live.engines import measure
 
 pytestmark = pytest.mark.live
 
-HELLO = [{"role": "user", "content": "Hello"}]
 ASK = {"model": "demo-chat", "messages": HELLO}
-CHAT = "/v1/chat/completions"
-
-
-def call(server: Server, key: str | None, method: str = "POST", path: str = CHAT, **request) -> httpx.Response:
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    headers.update(request.pop("headers", {}))
-    return httpx.request(method, server.url + path, headers=headers, timeout=60, **request)
-
-
-def check(answer: httpx.Response, status: int, kind: str, code: str | None, param: str | None = None) -> dict:
-    """Asserts the error object with all four keys, and the headers of every answer."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("application/json")
-    assert answer.headers["x-request-id"]
-    assert int(answer.headers["openai-processing-ms"]) >= 0
-    error = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert (error["type"], error["code"], error["param"]) == (kind, code, param)
-    assert error["message"]
-    assert "Traceback" not in error["message"]
-    assert "127.0.0.1" not in error["message"]
-    return error
 
 
 def test_no_key(server):
@@ -93,8 +72,6 @@ def test_an_unknown_model(server, stack):
 
 
 def test_an_sdk_with_a_wrong_model_gets_its_own_exception(client):
-    import openai
-
     with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(model="nope", messages=HELLO)
     assert caught.value.code == "model_not_found"
@@ -158,11 +135,21 @@ def test_an_image_is_refused_by_its_place(server, stack):
     check(answer, 400, "invalid_request_error", "unsupported_parameter", answer.json()["error"]["param"])
 
 
-def test_a_prompt_that_is_too_long_never_reaches_the_engine(server, stack):
-    text = "word " * 20_000
-    answer = call(server, stack.api_key, json={"model": "demo-chat", "messages": [{"role": "user", "content": text}]})
-    error = check(answer, 400, "invalid_request_error", "context_length_exceeded", "messages")
-    assert "This model's maximum context length is" in error["message"]
+def test_a_prompt_that_is_too_long_never_reaches_the_engine(server, stack, triton):
+    def taken() -> float:
+        # The page follows the engine by at most 0.05 s.
+        time.sleep(0.2)
+        return measure(triton.metrics_url, "demo_chat_requests_total")
+
+    before = taken()
+    body = {"model": "demo-chat", "messages": ask("word " * 20_000)}
+    for stream in (False, True):
+        answer = call(server, stack.api_key, json={**body, "stream": stream})
+        error = check(answer, 400, "invalid_request_error", "context_length_exceeded", "messages")
+        assert "This model's maximum context length is" in error["message"]
+    assert taken() == before
+    assert call(server, stack.api_key, json=ASK).status_code == 200
+    assert taken() == before + 1
 
 
 def test_another_content_type(server, stack):
@@ -187,18 +174,14 @@ def test_an_engine_that_fails_before_its_first_token(server, stack):
 def test_an_engine_that_fails_in_the_middle(server, stack):
     body = {"model": "demo-chat", "messages": [{"role": "user", "content": "[[fail=3]]"}]}
     check(call(server, stack.api_key, json=body), 502, "server_error", "backend_error")
+    chunks = check_broken_stream(
+        call(server, stack.api_key, json={**body, "stream": True}), "server_error", "backend_error"
+    )
+    assert any(chunk["choices"][0]["delta"].get("content") for chunk in chunks)
+
+
+def test_an_engine_that_dries_up_never_ends_an_answer_cleanly(server, stack):
+    body = {"model": "demo-chat", "messages": ask("[[dry]]")}
+    check(call(server, stack.api_key, json=body), 502, "server_error", "backend_error")
     answer = call(server, stack.api_key, json={**body, "stream": True})
-    assert answer.status_code == 200
-    events = [event.removeprefix("data: ") for event in answer.text.split("\n\n") if event]
-    assert "[DONE]" not in events
-    *chunks, last = [json.loads(event) for event in events]
-    assert set(last["error"]) == {"message", "type", "param", "code"}
-    assert last["error"]["code"] == "backend_error"
-    assert all(choice["finish_reason"] is None for chunk in chunks for choice in chunk["choices"])
-
-
-def test_an_engine_that_dries_up_never_ends_a_stream_cleanly(server, stack):
-    body = {"model": "demo-chat", "messages": [{"role": "user", "content": "[[dry]]"}], "stream": True}
-    answer = call(server, stack.api_key, json=body)
-    assert "[DONE]" not in answer.text
-    assert '"error"' in answer.text
+    check_broken_stream(answer, "server_error", "backend_error")
