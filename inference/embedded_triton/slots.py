@@ -3,11 +3,16 @@
 A slot is a folder whose `lock` is held (flock) by everything that belongs to the running server: its supervisor,
 tritonserver and the stubs, which inherit the descriptor. A slot whose lock can be taken therefore belongs to nobody
 alive, and whatever its server left in /dev/shm can be removed.
+
+Where the folder is gone, or nobody starts there again, the process id in the names says whether a run has ended.
 """
 
+import contextlib
 import fcntl
 import os
+import re
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +20,9 @@ from inference.embedded_triton.errors import TritonError
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 MAX_SLOTS = 64
+NAME = re.compile(r"hanse-(\d+)-[0-9a-f]{8}-")
+# Longer than models take to load, and than a server outlives a killed supervisor.
+GRACE_SECONDS = 60.0
 
 
 @dataclass
@@ -65,6 +73,7 @@ def take_slot(var_dir: Path) -> Slot:
             note.write_text(taken.prefix)
         else:
             os.close(lock)
+    sweep_shared_memory()
     if taken is None:
         raise TritonError(f"{MAX_SLOTS} embedded Triton servers run in {servers} already.")
     return taken
@@ -76,3 +85,28 @@ def remove_shared_memory(prefix: str) -> None:
         return
     for path in SHARED_MEMORY.glob(f"{prefix}*"):
         path.unlink(missing_ok=True)
+
+
+def sweep_shared_memory() -> None:
+    """Unlink what is older than a minute in /dev/shm and whose supervisor, of whatever folder, has ended.
+
+    A container that shares /dev/shm and not its process ids looks as if it had ended; its server goes on undisturbed,
+    since a region is opened by its name only while a model is loaded.
+    """
+    for path in SHARED_MEMORY.glob("hanse-*"):
+        name = NAME.match(path.name)
+        # Another user's are not ours to remove, and somebody may have been faster.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            if name and not is_alive(int(name[1])) and time.time() - path.stat().st_mtime > GRACE_SECONDS:
+                path.unlink()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process with this id, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
