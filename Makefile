@@ -34,7 +34,7 @@ check: $(VENV)/.development ## Lint, format, types, layers, migrations, template
 	$(VENV)/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	find templates accounts billing inference -name '*.html' -print0 | xargs -0 --no-run-if-empty $(VENV)/bin/djade --check --target-version 5.2
-	head -n 1 requirements.txt | grep -qx -e '-e \.'
+	$(PY) -m tests.check_locks
 	test ! -e platform/__init__.py
 
 bench: $(VENV)/.development ## Measure CPU per request and per chunk

@@ -1,4 +1,4 @@
-"""The layout's traps: `platform/` beside Python's own module, and locks that install anywhere."""
+"""The layout's traps: `platform/` beside Python's own module, and modules that grow."""
 
 import subprocess
 import sys
@@ -17,17 +17,6 @@ def test_platform_is_pythons_own_module_when_run_from_the_root():
 def test_platform_folder_is_no_package_and_holds_only_config():
     found = sorted(path.name for path in (ROOT / "platform").iterdir() if path.name != "__pycache__")
     assert found == ["config"]
-
-
-def test_locks_name_no_host_and_pin_every_package():
-    runtime = (ROOT / "requirements.txt").read_text().splitlines()
-    development = (ROOT / "requirements-dev.txt").read_text().splitlines()
-    assert runtime[0] == "-e ."
-    assert development[0] == "-r requirements.txt"
-    pins = runtime[1:] + development[1:]
-    assert all("==" in pin and "://" not in pin and not pin.startswith(("-", "#")) for pin in pins)
-    names = [pin.partition("==")[0] for pin in pins]
-    assert len(names) == len(set(names))
 
 
 def test_no_module_is_longer_than_a_head_can_hold():
