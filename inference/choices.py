@@ -6,13 +6,13 @@ temperature 0, where OpenAI repeats itself. Requests of one prompt share the eng
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 
 from msgspec.structs import replace
 
 from inference.errors import BackendUnavailable
-from inference.generation import Event, Finish, Generation, TextDelta, Usage
+from inference.generation import Event, EventStream, Finish, Generation, TextDelta, Usage
 
 # Events that may wait for a slow client before the engines are held back.
 BUFFERED = 64
@@ -23,10 +23,10 @@ PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
 
 Queue = asyncio.Queue[tuple[int, Event | BaseException]]
-Answering = Callable[[Generation], AsyncIterator[Event]]
+Answering = Callable[[Generation], EventStream]
 
 
-async def every_choice(generation: Generation, answering: Answering) -> AsyncIterator[Event]:
+async def every_choice(generation: Generation, answering: Answering) -> EventStream:
     """The events of `generation.n` choices. `answering` answers a generation with n = 1.
 
     In `Usage` the prompt counts once, as OpenAI has it. The first error ends all.
@@ -85,7 +85,7 @@ class _Run:
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                async with aclosing(self._answering(generation)) as events:  # type: ignore[type-var]
+                async with aclosing(self._answering(generation)) as events:
                     async for event in events:
                         self._began = True
                         if isinstance(event, TextDelta | Finish):

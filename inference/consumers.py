@@ -158,7 +158,7 @@ class ApiConsumer(AsyncHttpConsumer):
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
                 self.last_sent = time.monotonic()
         finally:
-            await frames.aclose()  # type: ignore[attr-defined]
+            await frames.aclose()
         if not self.started:
             await self.start_stream()
         await send({"type": "http.response.body", "body": b"", "more_body": False})

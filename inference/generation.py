@@ -3,7 +3,7 @@
 Every step between `api.schemas` and `wire` speaks these types; neither OpenAI's JSON nor Triton's tensors appear here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from msgspec import Struct
@@ -96,7 +96,7 @@ class Usage(Struct, gc=False):
 
 
 Event = TextDelta | Finish | Usage
-EventStream = AsyncIterator[Event]
+EventStream = AsyncGenerator[Event, None]
 
 
 class Target(Struct, frozen=True):

@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from accounts.errors import ApiError
@@ -14,7 +13,7 @@ from billing.models import Outcome, TokenSource
 from billing.pricing import Price
 from billing.rating import rate
 from inference.errors import ShuttingDown
-from inference.generation import Event, Finish, Generation, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
 from inference.tokenization import INLINE_CHARACTERS, Tokenizer
 
 # The message of a cancellation because the client hung up; any other is our own end.
@@ -114,14 +113,14 @@ class Meter:
         return round((time.monotonic() - self._arrived) * 1000)
 
 
-async def metered(events: AsyncIterator[Event], meter: Meter, *, choices: int) -> AsyncIterator[Event]:
+async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventStream:
     """The same events; the last `Finish` only after the usage record is committed.
 
     Raises `MeteringUnavailable` when the record cannot be written: an answer that nobody can bill does not end well.
     """
     unfinished = choices
     try:
-        async with aclosing(events):  # type: ignore[type-var]
+        async with aclosing(events):
             async for event in events:
                 kind = type(event)
                 if kind is TextDelta:

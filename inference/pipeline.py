@@ -8,7 +8,7 @@ async generator; closing the last one closes them all, down to the engine.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from msgspec import Struct
@@ -31,7 +31,7 @@ from inference.catalogue import Offer, catalogue
 from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
-from inference.generation import Event, Generation, TextDelta, Usage
+from inference.generation import EventStream, Generation, TextDelta, Usage
 from inference.meter import Meter, metered
 from inference.routing import router
 from inference.tokenization import count_tokens
@@ -55,7 +55,7 @@ class Answer(Struct):
 
     headers: dict[str, str]
     body: bytes = b""
-    frames: AsyncIterator[bytes] | None = None
+    frames: AsyncGenerator[bytes, None] | None = None
     content_type: str = EVENT_STREAM
 
 
@@ -81,7 +81,7 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         arrived=arrival.monotonic,
     )
 
-    def answering(single: Generation) -> AsyncIterator[Event]:
+    def answering(single: Generation) -> EventStream:
         return routed(single, offer, meter)
 
     answered = answering(generation) if generation.n == 1 else every_choice(generation, answering)
@@ -127,7 +127,7 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> G
     )
 
 
-async def routed(generation: Generation, offer: Offer, meter: Meter) -> AsyncIterator[Event]:
+async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStream:
     """The events of the first deployment that answers; another is tried only while none has sent anything."""
     tried: frozenset[str] = frozenset()
     last: BackendUnavailable | None = None
@@ -141,7 +141,7 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> AsyncIte
             try:
                 meter.begin(target.name)
                 stream = BACKENDS[target.adapter].stream(generation, target)
-                async with aclosing(stream):  # type: ignore[type-var]
+                async with aclosing(stream):
                     deadline.wait()
                     async for event in stream:
                         deadline.got()
@@ -170,10 +170,10 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> AsyncIte
 
 
 async def _frames(
-    events: AsyncIterator[Event], encoder: ChatEncoder, *, choices: int, with_usage: bool
-) -> AsyncIterator[bytes]:
+    events: EventStream, encoder: ChatEncoder, *, choices: int, with_usage: bool
+) -> AsyncGenerator[bytes, None]:
     usage = Usage(0, 0)
-    async with aclosing(events):  # type: ignore[type-var]
+    async with aclosing(events):
         async for event in events:
             if isinstance(event, TextDelta):
                 if frame := encoder.chunk(event):
@@ -186,10 +186,10 @@ async def _frames(
                 yield end if choices else end + (encoder.usage(usage) if with_usage else b"") + DONE
 
 
-async def _collected(events: AsyncIterator[Event], encoder: ChatEncoder, *, choices: int) -> bytes:
+async def _collected(events: EventStream, encoder: ChatEncoder, *, choices: int) -> bytes:
     transcript = Transcript(choices)
     usage = Usage(0, 0)
-    async with aclosing(events):  # type: ignore[type-var]
+    async with aclosing(events):
         async for event in events:
             if isinstance(event, Usage):
                 usage = event

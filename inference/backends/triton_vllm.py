@@ -1,6 +1,5 @@
 """Triton's vLLM backend over `generate_stream` (vllm_backend, src/model.py and src/utils/request.py)."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ from inference.errors import BackendFailed
 from inference.generation import (
     ChosenToken,
     Event,
+    EventStream,
     Finish,
     Generation,
     Target,
@@ -113,7 +113,7 @@ def chosen_tokens(text: str | None, top: int) -> tuple[ChosenToken, ...]:
 class TritonVllm:
     """The adapter for `triton_vllm` deployments."""
 
-    async def stream(self, generation: Generation, target: Target) -> AsyncIterator[Event]:
+    async def stream(self, generation: Generation, target: Target) -> EventStream:
         """See `inference.generation.Backend`."""
         headers = {"content-type": "application/json", **target.headers}
         try:

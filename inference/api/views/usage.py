@@ -1,7 +1,7 @@
 """`GET /v1/usage` and `GET /v1/usage/records`: what an organization used and what it cost, as JSON or CSV."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any, cast
@@ -142,11 +142,11 @@ def _euro(nano: int | None) -> str | None:
     return None if nano is None else f"{nano_to_euro(nano):f}"
 
 
-async def _in_one(body: bytes) -> AsyncIterator[bytes]:
+async def _in_one(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body
 
 
-async def _in_threads(rows: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _in_threads(rows: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Rows in pieces, each read in a thread: the loop never waits for the database."""
     while piece := await in_database_thread(_piece, rows):
         yield piece
