@@ -31,7 +31,7 @@ from inference.catalogue import Offer, catalogue
 from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
-from inference.generation import EventStream, Generation, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
 from inference.meter import Meter, metered
 from inference.routing import router
 from inference.tokenization import count_tokens
@@ -149,7 +149,9 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStr
                             began = True
                             router.succeeded(target)
                         yield event
-                        deadline.wait()
+                        # After the end no engine is waited for: what was answered and billed cannot come too late.
+                        if type(event) is not Finish:
+                            deadline.wait()
                 return
             except BackendUnavailable as error:
                 router.failed(target)

@@ -1,5 +1,8 @@
 """Triton's vLLM backend over `generate_stream` (vllm_backend, src/model.py and src/utils/request.py)."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -26,6 +29,8 @@ MAX_ERROR_BYTES = 64 * 1024
 # Every error of the generate extension comes with this status.
 TRITON_ERROR = 400
 SMALLEST_TOP_P = 1e-6
+# How long an engine may take to end its response after the end of its answer; then the connection is given up.
+LINGER_SECONDS = 0.5
 
 # The engine's words for the end of an answer, in OpenAI's.
 FINISH_REASONS = {"stop": "stop", "length": "length"}
@@ -128,19 +133,28 @@ class TritonVllm:
             if response.status_code != 200:
                 raise await _refusal(response)
             decoder = SseDecoder()
-            async for chunk in response.stream:  # type: ignore[union-attr]
+            chunks = aiter(response.stream)  # type: ignore[arg-type]
+            async for chunk in chunks:
                 for payload in decoder.feed(chunk):
                     for event in answer.events(payload, began=began):
                         began = True
                         yield event
-            if not answer.complete:
-                raise BackendFailed("The model broke off its answer.")
+                if answer.complete:
+                    await _read_to_end(chunks)
+                    return
+            raise BackendFailed("The model broke off its answer.")
         except TRANSPORT_ERRORS as error:
-            if answer.complete:
-                return
             raise (BackendFailed("The model broke off its answer.") if began else unavailable()) from error
         finally:
             await response.stream.aclose()  # type: ignore[union-attr]
+
+
+async def _read_to_end(chunks: AsyncIterator[bytes]) -> None:
+    """Reads what follows an answer, so that the connection can be used again; nothing in it matters any more."""
+    with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for _ in chunks:
+                pass
 
 
 async def _refusal(response: httpx.Response) -> Exception:
@@ -173,14 +187,14 @@ class _Answer:
 
     def events(self, payload: bytes, *, began: bool) -> list[Event]:
         """The events in one response; raises what an error response means."""
+        if self.complete:
+            return []
         try:
             response = _decode_response(payload)
         except msgspec.DecodeError as error:
             raise BackendFailed("The model's answer could not be read.") from error
         if response.error is not None:
             raise backend_error(response.error, began=began)
-        if self.complete:
-            return []
         text, reason, tokens = response.text_output, response.finish_reason, response.num_output_tokens
         self._output_tokens += tokens
         chosen = None if self._top is None else chosen_tokens(response.logprobs, self._top)
