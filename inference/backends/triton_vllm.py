@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -54,7 +55,8 @@ class _Logprob(Struct):
 
 
 _decode_response = msgspec.json.Decoder(_Response).decode
-_decode_logprobs = msgspec.json.Decoder(list[dict[str, _Logprob]] | None).decode
+_Logprobs = list[dict[str, _Logprob]] | None
+_decode_logprobs = msgspec.json.Decoder(_Logprobs).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -100,9 +102,14 @@ def request_body(generation: Generation, target: Target) -> bytes:
 
 
 def chosen_tokens(text: str | None, top: int) -> tuple[ChosenToken, ...]:
-    """The tokens of one `logprobs` element; the engine writes the sampled token first, whatever its rank."""
+    """The tokens of one `logprobs` element; the engine writes the sampled token first, whatever its rank.
+
+    Raises `BackendFailed` where it makes no sense.
+    """
     chosen = []
-    for position in _decode_logprobs(text or "null") or ():
+    for position in _logprobs(text or "null") or ():
+        if not position:
+            raise BackendFailed("The model's answer could not be read.")
         first = next(iter(position.values()))
         ranked = sorted(position.values(), key=lambda entry: -entry.logprob)[:top]
         chosen.append(
@@ -113,6 +120,18 @@ def chosen_tokens(text: str | None, top: int) -> tuple[ChosenToken, ...]:
             )
         )
     return tuple(chosen)
+
+
+def _logprobs(text: str) -> _Logprobs:
+    try:
+        return _decode_logprobs(text)
+    except msgspec.DecodeError:
+        pass
+    # The engine writes with Python's json, which spells a token that cannot come "-Infinity".
+    try:
+        return msgspec.convert(json.loads(text), _Logprobs)
+    except (ValueError, RecursionError):
+        raise BackendFailed("The model's answer could not be read.") from None
 
 
 class TritonVllm:

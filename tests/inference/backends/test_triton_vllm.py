@@ -132,6 +132,21 @@ def test_the_sampled_token_is_the_first_whatever_its_rank():
     assert chosen_tokens("null", 1) == ()
 
 
+def test_a_token_that_cannot_come_has_an_infinite_logprob():
+    entries = {
+        "1": {"logprob": -0.1, "rank": 1, "decoded_token": "yes"},
+        "2": {"logprob": float("-inf"), "rank": 2, "decoded_token": "no"},
+    }
+    (token,) = chosen_tokens(json.dumps([entries]), 2)
+    assert [(other.token, other.logprob) for other in token.top] == [("yes", -0.1), ("no", float("-inf"))]
+
+
+@pytest.mark.parametrize("text", ["{", "[{}]", '[{"1": {"logprob": "x"}}]', "5"])
+def test_logprobs_that_make_no_sense_are_an_error(text):
+    with pytest.raises(BackendFailed):
+        chosen_tokens(text, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "began", "kind"),
     [
