@@ -14,10 +14,12 @@ from billing.pricing import Price
 from billing.rating import rate
 from inference.errors import ShuttingDown
 from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
-from inference.tokenization import INLINE_CHARACTERS, Tokenizer
+from inference.tokenization import INLINE_CHARACTERS, Tokenizer, count_answer, count_tokens
 
 # The message of a cancellation because the client hung up; any other is our own end.
 CLIENT_GONE = "client gone"
+# A guess for what nobody counted and is too long to be counted on the event loop.
+CHARACTERS_PER_TOKEN = 4
 # How often a running request's counts are noted in the journal.
 PROGRESS_SECONDS = 1.0
 
@@ -50,6 +52,8 @@ class Meter:
         self._arrived = arrived
         self._noted = arrived
         self._settled: asyncio.Future[None] | None = None
+        # By choice, what came without a count; an engine that counts leaves hardly anything here.
+        self._uncounted: dict[int, list[str]] = {}
         self.entry = UsageEntry(
             id=request_id,
             organization_id=principal.organization_id,
@@ -76,6 +80,8 @@ class Meter:
         """More output."""
         entry = self.entry
         entry.output_tokens += event.tokens
+        if event.text and not event.tokens:
+            self._uncounted.setdefault(event.index, []).append(event.text)
         now = time.monotonic()
         if entry.first_token_ms is None:
             entry.first_token_ms = self._elapsed()
@@ -92,6 +98,25 @@ class Meter:
         entry.reasoning_tokens = usage.reasoning_tokens
         entry.token_source = usage.source
 
+    async def count_missing(self) -> Usage | None:
+        """Counts what the engine did not, at the end of the answer; None where the engine told all."""
+        entry = self.entry
+        answers = self._uncounted_answers()
+        if entry.token_source == TokenSource.REPORTED and not answers:
+            return None
+        if entry.token_source == TokenSource.ESTIMATED:
+            entry.input_tokens = await count_tokens(self._tokenizer, self._prompt)
+        entry.output_tokens += sum([await count_answer(self._tokenizer, answer) for answer in answers])
+        entry.token_source = TokenSource.COUNTED
+        return Usage(entry.input_tokens, entry.output_tokens, source=TokenSource.COUNTED)
+
+    def _uncounted_answers(self) -> list[str]:
+        """What each choice said, where the engine counted no output at all."""
+        if self.entry.output_tokens:
+            # Text that the engine held back and counted before.
+            return []
+        return ["".join(texts) for texts in self._uncounted.values()]
+
     def settle(self, outcome: Outcome, *, error_code: str = "") -> "asyncio.Future[None]":
         """Hands the record to the writer, once; the future is done when it is committed.
 
@@ -105,9 +130,22 @@ class Meter:
             if entry.token_source == TokenSource.ESTIMATED and len(self._prompt) <= INLINE_CHARACTERS:
                 entry.input_tokens = self._tokenizer.count(self._prompt)
                 entry.token_source = TokenSource.COUNTED
+            if outcome == Outcome.CANCELLED:
+                self._guess_missing()
             rate(entry, self._price)
             self._settled = self._writer.submit(entry)
         return self._settled
+
+    def _guess_missing(self) -> None:
+        """The output of a client that left and an engine that does not count: nobody waits here for a long count."""
+        entry = self.entry
+        for answer in self._uncounted_answers():
+            if len(answer) <= INLINE_CHARACTERS and entry.token_source != TokenSource.ESTIMATED:
+                entry.token_source = TokenSource.COUNTED
+                entry.output_tokens += self._tokenizer.count_answer(answer)
+            else:
+                entry.token_source = TokenSource.ESTIMATED
+                entry.output_tokens += max(1, len(answer) // CHARACTERS_PER_TOKEN)
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._arrived) * 1000)
@@ -130,6 +168,8 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
                 elif kind is Finish:
                     unfinished -= 1
                     if not unfinished:
+                        if (usage := await meter.count_missing()) is not None:
+                            yield usage
                         await asyncio.shield(meter.settle(Outcome.COMPLETED))
                 yield event
     except ApiError as error:

@@ -32,13 +32,11 @@ from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
 from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
-from inference.meter import Meter, metered
+from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.routing import router
 from inference.tokenization import count_tokens
 from inference.wire.chat import DONE, ChatEncoder, Transcript
 
-# A guess until the engine tells, for a request that ends before.
-CHARACTERS_PER_TOKEN = 4
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
@@ -113,6 +111,7 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> G
     if counted:
         prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
     else:
+        # A guess until the engine tells, for a request that ends before.
         prompt_tokens = max(1, len(prompt) // CHARACTERS_PER_TOKEN)
     return Generation(
         request_id=str(arrival.request_id),

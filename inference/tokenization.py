@@ -13,7 +13,7 @@ import tokenizers
 
 from inference.chat_template import AssetError, ChatTemplate
 
-__all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_tokens", "load_assets"]
+__all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_answer", "count_tokens", "load_assets"]
 
 # Room for the tokens that a tokenizer puts around a text by itself: begin and end of sequence.
 ADDED_AROUND = 16
@@ -95,6 +95,10 @@ class Tokenizer:
         """The tokens of a prompt; about a microsecond for each."""
         return len(self.encode(text))
 
+    def count_answer(self, text: str) -> int:
+        """The tokens of what a model wrote, which nothing is put around."""
+        return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
+
     def at_most(self, text: str) -> int | None:
         """A number of tokens that the prompt cannot exceed, without counting; None where nothing can be said.
 
@@ -123,6 +127,13 @@ async def count_tokens(tokenizer: Tokenizer, text: str, limit: int | None = None
         if at_least > limit:
             return at_least
     return await loop.run_in_executor(_counters, tokenizer.count, text)
+
+
+async def count_answer(tokenizer: Tokenizer, text: str) -> int:
+    """The tokens of an answer, counted off the event loop when it is long."""
+    if len(text) <= INLINE_CHARACTERS:
+        return tokenizer.count_answer(text)
+    return await asyncio.get_running_loop().run_in_executor(_counters, tokenizer.count_answer, text)
 
 
 @dataclass(frozen=True, slots=True)

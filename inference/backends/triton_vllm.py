@@ -221,7 +221,9 @@ class _Answer:
             # The end-of-sequence token: counted, but no part of the text whose tokens a client asked about.
             chosen = None
         events: list[Event] = []
-        if not began:
+        # An engine that does not count says 0, as no prompt can: then `meter` counts.
+        counted = response.num_input_tokens > 0
+        if counted and not began:
             events.append(Usage(response.num_input_tokens, 0))
         if text or tokens or chosen:
             events.append(TextDelta(0, text, tokens, chosen))
@@ -229,5 +231,7 @@ class _Answer:
             if reason not in FINISH_REASONS:
                 raise BackendFailed("The model broke off its answer.")
             self.complete = True
-            events += [Usage(response.num_input_tokens, self._output_tokens), Finish(0, FINISH_REASONS[reason])]
+            if counted:
+                events.append(Usage(response.num_input_tokens, self._output_tokens))
+            events.append(Finish(0, FINISH_REASONS[reason]))
         return events

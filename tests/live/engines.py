@@ -1,8 +1,12 @@
 """What the embedded Triton's demo model tells of itself, for tests that look behind the gateway."""
 
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import httpx
 
@@ -19,3 +23,24 @@ def eventually(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < end, "It did not come true in time."
         time.sleep(0.05)
+
+
+@contextmanager
+def scripted_engine(*responses: dict) -> Iterator[str]:
+    """An engine that answers every request with these responses, for what a real one cannot be made to say."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+            for response in responses:
+                self.wfile.write(b"data: %b\n\n" % json.dumps(response).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

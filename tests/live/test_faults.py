@@ -1,6 +1,7 @@
 """What breaks between the client and the engine: each fault is seen, said and recorded."""
 
 import json
+import re
 import signal
 import time
 import uuid
@@ -12,7 +13,7 @@ import pytest
 
 from inference.embedded_triton import EmbeddedTriton
 from tests.engines import ROOT, free_port
-from tests.live.engines import eventually, measure
+from tests.live.engines import eventually, measure, scripted_engine
 from tests.live.test_usage import record
 from tests.stack import Server, Stack
 
@@ -160,6 +161,20 @@ def test_a_failed_request_is_on_record_and_free(server, stack):
     answer = post(server, stack, ask("[[fail=3]]"))
     row = record(server, stack, answer.headers["x-request-id"])
     assert (row["outcome"], row["error_code"], row["cost_nano"]) == ("failed", "backend_error", 0)
+
+
+@pytest.mark.parametrize(("stream", "n"), [(False, 1), (True, 1), (True, 2)])
+def test_what_an_engine_does_not_count_is_counted_here(server, stack, stream, n):
+    with scripted_engine({"text_output": "Hello"}, {"text_output": " world.", "finish_reason": "stop"}) as url:
+        body = ask("Hello", model=publish(stack, url), stream=stream) | {"n": n}
+        answer = post(server, stack, body | ({"stream_options": {"include_usage": True}} if stream else {}))
+    row = record(server, stack, answer.headers["x-request-id"])
+    assert (row["outcome"], row["token_source"]) == ("completed", "counted")
+    assert row["input_tokens"] > 5
+    assert n * 2 <= row["output_tokens"] <= n * 8
+    assert row["cost_nano"] > 0
+    told = re.findall(r'"usage":\{"prompt_tokens":(\d+),"completion_tokens":(\d+)', answer.text)
+    assert told == [(str(row["input_tokens"]), str(row["output_tokens"]))]
 
 
 def test_a_quiet_stream_is_kept_alive_by_comments(stack):

@@ -100,6 +100,16 @@ def test_one_choice_ends_after_its_usage():
     assert answer.complete
 
 
+def test_an_engine_that_does_not_count_tells_no_usage():
+    answer = _Answer(generation())
+    first = answer.events(response(text_output="Hi"), began=False)
+    assert first == [TextDelta(0, "Hi", 0, None)]
+    assert answer.events(response(text_output="!", finish_reason="stop"), began=True) == [
+        TextDelta(0, "!", 0, None),
+        Finish(0, "stop"),
+    ]
+
+
 def test_what_comes_after_the_end_is_dropped():
     answer = _Answer(generation())
     answer.events(response(text_output="a", finish_reason="length", num_output_tokens=1), began=False)
