@@ -53,6 +53,7 @@ class ApiConsumer(AsyncHttpConsumer):
         self.organization: str | None = None
         self.started = self.gone = False
         self.keepalive: asyncio.TimerHandle | None = None
+        self.comment: asyncio.Task[None] | None = None
         await ensure_running()
         try:
             body = await self.read_body(receive)
@@ -122,6 +123,9 @@ class ApiConsumer(AsyncHttpConsumer):
         finally:
             if self.keepalive is not None:
                 self.keepalive.cancel()
+            if self.comment is not None:
+                # One that a slow reader held up would come after the end.
+                self.comment.cancel()
 
     async def view(self, body: bytes) -> Result:
         """What the view of this URL answers."""
@@ -177,7 +181,9 @@ class ApiConsumer(AsyncHttpConsumer):
         quiet = time.monotonic() - self.last_sent
         if quiet >= settings.STREAM_KEEPALIVE_SECONDS:
             quiet = 0.0
-            self.comment = loop.create_task(self.send_comment())
+            # For a client that does not read, one comment waits and no more.
+            if self.comment is None or self.comment.done():
+                self.comment = loop.create_task(self.send_comment())
         self.keepalive = loop.call_later(settings.STREAM_KEEPALIVE_SECONDS - quiet, self.keep_alive)
 
     async def send_comment(self) -> None:
