@@ -28,8 +28,9 @@ def setting_names() -> set[str]:
 
 
 def plain_environment() -> dict[str, str]:
-    """This process' environment without any of Hanse's settings."""
-    return {name: value for name, value in os.environ.items() if name not in setting_names()} | {"ENV_FILE": ""}
+    """This process' environment without any of Hanse's settings, and without the `make` that may be running it."""
+    dropped = {*setting_names(), "MAKEFLAGS", "MAKELEVEL", "MAKE_TERMERR", "MAKE_TERMOUT", "MFLAGS"}
+    return {name: value for name, value in os.environ.items() if name not in dropped} | {"ENV_FILE": ""}
 
 
 def server_environment(database_url: str, redis_url: str) -> dict[str, str]:

@@ -12,9 +12,9 @@ from tests.engines import ROOT, plain_environment
 
 
 def make(*arguments: str, cwd=ROOT) -> "subprocess.CompletedProcess[str]":
-    # Not as a part of the make that may be running these tests.
-    env = {name: value for name, value in plain_environment().items() if not name.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(["make", *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, env=plain_environment(), capture_output=True, text=True, check=False
+    )
 
 
 def test_help_lists_every_target():
