@@ -17,7 +17,7 @@ from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
 from inference.errors import BodyTooLarge, ShuttingDown, UnknownRoute
-from inference.lifecycle import ensure_running
+from inference.lifecycle import ensure_running, requests_underway
 from inference.meter import CLIENT_GONE
 from inference.pipeline import EVENT_STREAM, Answer, arrive
 from inference.wire.errors import error_body, error_frame, from_exception
@@ -63,15 +63,18 @@ class ApiConsumer(AsyncHttpConsumer):
             await self.send_error(error)
             return
         task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        requests_underway.add(task)
         watcher = asyncio.create_task(self.watch(receive, task))
         try:
             await self.handle(body)
         except asyncio.CancelledError:
-            if task is None or task.uncancel() > 0:
+            if task.uncancel() > 0:
                 raise
             if not self.gone:
                 await self.send_error(ShuttingDown("The server is restarting. Please try again."))
         finally:
+            requests_underway.discard(task)
             watcher.cancel()
 
     async def read_body(self, receive: Receive) -> bytes:
@@ -92,13 +95,12 @@ class ApiConsumer(AsyncHttpConsumer):
             parts.append(part)
             message = await receive()
 
-    async def watch(self, receive: Receive, task: "asyncio.Task[Any] | None") -> None:
+    async def watch(self, receive: Receive, task: "asyncio.Task[Any]") -> None:
         """Cancels `task` when the client hangs up."""
         while (await receive())["type"] != "http.disconnect":
             pass
         self.gone = True
-        if task is not None:
-            task.cancel(CLIENT_GONE)
+        task.cancel(CLIENT_GONE)
 
     async def handle(self, body: bytes) -> None:
         """Awaits the view and sends what it answers; every error becomes OpenAI's error object."""

@@ -12,6 +12,10 @@ from inference.backends.transport import close_transport
 log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 30.0
+# How long requests that the server has cancelled may take to hand in their records.
+CANCELLED_SECONDS = 2.0
+
+requests_underway: "set[asyncio.Task[Any]]" = set()
 
 _flusher: "asyncio.Task[None] | None" = None
 
@@ -49,6 +53,8 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
         elif message["type"] == "lifespan.shutdown":
             if _flusher is not None:
                 _flusher.cancel()
+            if requests_underway:
+                await asyncio.wait(requests_underway, timeout=CANCELLED_SECONDS)
             await writer().close()
             await _flush()
             await close_transport()
