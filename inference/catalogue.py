@@ -84,6 +84,14 @@ def assets_of_model(model: ServedModel) -> ModelAssets | None:
     return _assets[key]
 
 
+def _forget_assets_without(offers: Iterable[Offer]) -> None:
+    """Drops what no offer uses any more: a large tokenizer takes a hundred megabytes."""
+    used = {id(offer.assets) for offer in offers}
+    for key, assets in list(_assets.items()):
+        if id(assets) not in used:
+            _assets.pop(key, None)
+
+
 def target_of(deployment: Deployment) -> Target:
     """The immutable copy of a deployment; raises `BackendSecretUnreadable`."""
     headers = {deployment.secret_header: unseal(deployment.secret_value)} if deployment.secret_header else {}
@@ -156,6 +164,7 @@ def load_catalogue() -> Catalogue:
         .prefetch_related("aliases", "grants", "deployments")
     )
     offers = tuple(_offer(model) for model in models)
+    _forget_assets_without(offers)
     by_name = {alias: offer for offer in offers for alias in offer.aliases}
     by_name.update({offer.model_id: offer for offer in offers})
     return Catalogue(offers=offers, by_name=by_name, prices=load_price_book())

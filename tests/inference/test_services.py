@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import AuditEvent
 from accounts.services import create_organization
 from inference.backend_secrets import BackendSecretUnreadable, seal, unseal
-from inference.catalogue import load_catalogue, target_of
+from inference.catalogue import _assets, load_catalogue, target_of
 from inference.models import Deployment, ModelAlias, ServedModel, Visibility
 from inference.services import add_deployment, delete_deployment, delete_model, grant_model, publish_model
 from tests.inference.conftest import ACTOR, SIZES
@@ -142,3 +142,13 @@ def test_a_model_is_taken_away_with_its_deployments(model):
     delete_model(actor=ACTOR, model=model)
     assert not Deployment.objects.exists()
     assert actions()[-1] == "model.deleted"
+
+
+def test_assets_that_no_model_uses_any_more_are_forgotten(model):
+    first = load_catalogue().by_name["acme/small"].assets
+    assert load_catalogue().by_name["acme/small"].assets is first
+    for ending in ("1", "2"):
+        publish_model(actor=ACTOR, model_id="acme/small", chat_template="{{ messages[0].content }}" + ending)
+        load_catalogue()
+    assert len(_assets) == 1
+    assert first not in _assets.values()
