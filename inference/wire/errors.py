@@ -4,7 +4,7 @@ from http import HTTPStatus
 from http.client import responses
 
 import msgspec
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions as drf
 
@@ -46,6 +46,8 @@ def from_exception(exception: BaseException) -> ApiError:
         return NotPermitted("You are not allowed to do this.")
     if isinstance(exception, RequestDataTooBig):
         return BodyTooLarge("The body of your request is too large.")
+    if isinstance(exception, SuspiciousOperation):
+        return InvalidRequest("Your request could not be read.")
     if isinstance(exception, TimeoutError):
         return BackendTimeout("The model did not answer in time.")
     return ServerError(GENERIC)

@@ -126,6 +126,17 @@ def test_a_wrong_parameter_is_named(server, stack, params, param):
     assert answer.json()["error"]["param"] == param
 
 
+@pytest.mark.parametrize("limit", ["0", "1001", "x", "9" * 5000])
+def test_a_page_has_its_bounds(server, stack, limit):
+    answer = get(server, stack.api_key, "/usage/records", limit=limit)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "limit"
+
+
+def test_a_query_of_too_many_fields_is_refused(server, stack):
+    assert get(server, stack.api_key, "/usage", **{f"a{i}": "1" for i in range(1100)}).status_code == 400
+
+
 def test_usage_needs_its_scope(server, stack):
     answer = get(server, make_key(stack), "/usage")
     assert answer.status_code == 403

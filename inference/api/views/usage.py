@@ -123,7 +123,8 @@ class UsageRecordsView(UsageAnswer):
     def limit(self, request: Request) -> int:
         """Lines of a page. Raises `InvalidRequest`."""
         text = request.query_params.get("limit", str(DEFAULT_PAGE))
-        if not text.isdecimal() or not 1 <= int(text) < MAX_PAGE:
+        # Python refuses to read numbers of thousands of digits.
+        if len(text) > len(str(MAX_PAGE)) or not text.isdecimal() or not 1 <= int(text) < MAX_PAGE:
             raise InvalidRequest(
                 f"'limit' must be a number from 1 to {MAX_PAGE - 1}.", param="limit", code="invalid_value"
             )

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.http import Http404
 from rest_framework import exceptions as drf
 
@@ -45,6 +45,7 @@ def test_our_own_errors_stay_what_they_are() -> None:
         (drf.NotAcceptable("canary"), 406, "invalid_request_error", None),
         (RequestDataTooBig("canary"), 413, "invalid_request_error", "request_too_large"),
         (drf.UnsupportedMediaType("canary"), 415, "invalid_request_error", "unsupported_content_type"),
+        (TooManyFieldsSent("canary"), 400, "invalid_request_error", None),
         (drf.ParseError("canary"), 400, "invalid_request_error", None),
         (drf.ValidationError("canary"), 400, "invalid_request_error", None),
         (drf.Throttled(wait=3), 429, "requests", "rate_limit_exceeded"),
