@@ -8,6 +8,7 @@ import uuid
 import httpx
 import pytest
 
+from tests.live.asking import check
 from tests.live.engines import eventually
 from tests.stack import Server, Stack
 
@@ -122,8 +123,7 @@ def test_csv_has_every_record_of_the_period(server, client, stack):
 )
 def test_a_wrong_parameter_is_named(server, stack, params, param):
     answer = get(server, stack.api_key, "/usage", **params)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == param
+    check(answer, 400, "invalid_request_error", "invalid_value", param)
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "x", "9" * 5000])
@@ -138,9 +138,9 @@ def test_a_query_of_too_many_fields_is_refused(server, stack):
 
 
 def test_usage_needs_its_scope(server, stack):
-    answer = get(server, make_key(stack), "/usage")
-    assert answer.status_code == 403
-    assert answer.json()["error"]["code"] == "missing_scope"
+    key = make_key(stack)
+    for path in ("/usage", "/usage/records"):
+        check(get(server, key, path), 403, "permission_error", "missing_scope")
 
 
 def test_another_organization_sees_nothing_of_it(server, client, stack):
