@@ -1,0 +1,94 @@
+"""What a client is told while the database does not do its part, and an engine that refuses the gateway."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.live.asking import HELLO, ask, call, check, check_broken_stream
+from tests.live.test_faults import publish
+from tests.live.test_usage import record
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.live, pytest.mark.faults]
+
+NO_DATABASE = {
+    "DATABASE_URL": "postgres://nobody:canary@127.0.0.1:9/none",
+    "SECRET_KEY": "s" * 50,
+    "API_KEY_PEPPER": "p" * 50,
+    "ALLOWED_HOSTS": "127.0.0.1",
+}
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "daphne"])
+def test_without_the_database_a_key_that_is_not_known_yet_cannot_be_checked(stack, name):
+    with stack.serve(name, **NO_DATABASE) as server:
+        answer = call(server, stack.api_key, json={"model": "demo-chat", "messages": HELLO})
+        error = check(answer, 503, "server_error", "authentication_unavailable")
+        assert "canary" not in error["message"]
+        # What is no key at all needs no database.
+        check(call(server, "sk-wrong", json={}), 401, "invalid_request_error", "invalid_api_key")
+
+
+@contextmanager
+def records_table_gone(stack: Stack) -> Iterator[None]:
+    """The installation's database takes no usage records."""
+    rename = "from django.db import connection; connection.cursor().execute('ALTER TABLE {} RENAME TO {}')"
+    names = ["billing_usagerecord", "usage_put_aside"]
+    stack.manage("shell", "--no-imports", "-c", rename.format(*names))
+    try:
+        yield
+    finally:
+        stack.manage("shell", "--no-imports", "-c", rename.format(*reversed(names)))
+
+
+def test_an_answer_that_cannot_be_recorded_does_not_end_well(stack):
+    body = {"model": "demo-chat", "messages": ask("[[n=5]]")}
+    servers = list(stack.servers.values())
+
+    def ask_for(stream: bool) -> list:
+        return [waiting.submit(call, server, stack.api_key, json={**body, "stream": stream}) for server in servers]
+
+    for server in servers:
+        assert call(server, stack.api_key, json=body).status_code == 200
+    with records_table_gone(stack), ThreadPoolExecutor(2 * len(servers)) as waiting:
+        whole, streamed = ask_for(False), ask_for(True)
+        for answer in whole:
+            error = check(answer.result(), 503, "server_error", "metering_unavailable")
+            assert "usage_put_aside" not in error["message"]
+        for answer in streamed:
+            assert check_broken_stream(answer.result(), "server_error", "metering_unavailable")
+    for server in servers:
+        answer = call(server, stack.api_key, json=body)
+        assert answer.status_code == 200
+        assert record(server, stack, answer.headers["x-request-id"])["outcome"] == "completed"
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An engine behind a proxy that does not know the gateway's secret."""
+
+    def do_POST(self) -> None:
+        """Refuses."""
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(401)
+        self.send_header("content-length", "14")
+        self.end_headers()
+        self.wfile.write(b"secret: canary")
+
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
+def test_an_engine_that_refuses_the_gateways_secret_is_no_fault_of_the_clients_key(server, stack):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as engine:
+        threading.Thread(target=engine.serve_forever, daemon=True).start()
+        model = publish(stack, f"http://127.0.0.1:{engine.server_port}")
+        for stream in (False, True):
+            answer = call(server, stack.api_key, json={"model": model, "messages": HELLO, "stream": stream})
+            # As if it were down: another deployment may know it.
+            error = check(answer, 503, "server_error", "server_is_overloaded")
+            assert "canary" not in error["message"]
+        engine.shutdown()
