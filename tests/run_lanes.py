@@ -31,6 +31,7 @@ ONCE = (
     "tests/browser",
     "tests/live/test_up.py",
     "tests/config/test_docs.py",
+    "tests/config/test_make.py",
     "tests/config/test_layout.py",
 )
 # Each worker has a stack of its own; conftest.py puts the long files first.
