@@ -31,10 +31,11 @@ from inference.catalogue import Offer, catalogue
 from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
-from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, Sampling, TextDelta, Usage
+from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.routing import router
-from inference.tokenization import count_tokens
+from inference.tokenization import ModelAssets, count_tokens
 from inference.wire.chat import DONE, ChatEncoder, Transcript
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -57,15 +58,15 @@ class Answer(Struct):
     content_type: str = EVENT_STREAM
 
 
-async def chat_completion(request: ChatRequest, principal: Principal, arrival: Arrival) -> Answer:
-    """Answers `POST /v1/chat/completions`; raises `ApiError`.
+async def chat_completion(request: ChatRequest, principal: Principal, arrival: Arrival, *, body_bytes: int) -> Answer:
+    """Answers `POST /v1/chat/completions`, whose body had `body_bytes`; raises `ApiError`.
 
     Everything that can be refused is refused here; the engine is called when the answer's body or first frame is
     asked for.
     """
     offers = await catalogue.current()
     offer = admit_model(offers, principal, request.model, capability="chat")
-    generation = await _generation(request, offer, arrival)
+    generation = await _generation(request, offer, arrival, body_bytes)
     meter = Meter(
         request_id=arrival.request_id,
         principal=principal,
@@ -99,11 +100,11 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
     return Answer(headers, body=await _collected(events, encoder, choices=generation.n))
 
 
-async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> Generation:
+async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival, body_bytes: int) -> Generation:
     assets = assets_of(offer)
-    chosen = sampling(request)
-    check_token_ids(assets, chosen)
-    prompt = assets.chat_template.render(template_messages(request), **template_variables(request))
+    # A message takes a token at least: what is too long by their number alone need not be rendered.
+    output_tokens(offer, len(request.messages), None)
+    chosen, prompt = await beside_the_loop(body_bytes, _rendered, request, assets)
     wanted = output_limit(request)
     at_most = assets.tokenizer.at_most(prompt)
     # Counting is the dearest step: a prompt that fits whatever its count is left to the engine, which counts anyway.
@@ -124,6 +125,12 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival) -> G
         stop=stops(request),
         top_logprobs=wanted_logprobs(request),
     )
+
+
+def _rendered(request: ChatRequest, assets: ModelAssets) -> tuple[Sampling, str]:
+    chosen = sampling(request)
+    check_token_ids(assets, chosen)
+    return chosen, assets.chat_template.render(template_messages(request), **template_variables(request))
 
 
 async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStream:

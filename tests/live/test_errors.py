@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -150,6 +151,20 @@ def test_a_prompt_that_is_too_long_never_reaches_the_engine(server, stack, trito
     assert taken() == before
     assert call(server, stack.api_key, json=ASK).status_code == 200
     assert taken() == before + 1
+
+
+def test_a_request_of_countless_messages_holds_up_nobody(uvicorn, stack):
+    def seconds_of_an_answer() -> float:
+        start = time.monotonic()
+        assert call(uvicorn, stack.api_key, "GET", "/v1/models").status_code == 200
+        return time.monotonic() - start
+
+    body = {"model": "demo-chat", "messages": [{"role": "user", "content": ""}] * 300_000}
+    with ThreadPoolExecutor(1) as client:
+        answer = client.submit(call, uvicorn, stack.api_key, json=body)
+        longest = max(seconds_of_an_answer() for _ in iter(answer.done, True))
+    check(answer.result(), 400, "invalid_request_error", "context_length_exceeded", "messages")
+    assert longest < 3
 
 
 def test_another_content_type(server, stack):
