@@ -72,7 +72,8 @@ class ApiConsumer(AsyncHttpConsumer):
             if task.uncancel() > 0:
                 raise
             if not self.gone:
-                await self.send_error(ShuttingDown("The server is restarting. Please try again."))
+                error = ShuttingDown("The server is restarting. Please try again.", headers={"retry-after": "1"})
+                await self.send_error(error)
         finally:
             requests_underway.discard(task)
             watcher.cancel()

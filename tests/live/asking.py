@@ -40,7 +40,7 @@ def check(answer: httpx.Response, status: int, kind: str, code: str | None, para
     assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
     if status != 503:
         assert "retry-after" not in answer.headers
-    elif code != "server_shutting_down":
+    else:
         assert int(answer.headers["retry-after"]) >= 1
     return check_error(answer.json(), kind, code, param)
 
