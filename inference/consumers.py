@@ -18,7 +18,7 @@ from accounts.errors import ApiError
 from inference.api.base import Result
 from inference.errors import BodyTooLarge, ShuttingDown, UnknownRoute
 from inference.lifecycle import ensure_running, requests_underway
-from inference.meter import CLIENT_GONE
+from inference.meter import clients_gone
 from inference.pipeline import EVENT_STREAM, Answer, arrive
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
@@ -101,7 +101,8 @@ class ApiConsumer(AsyncHttpConsumer):
         while (await receive())["type"] != "http.disconnect":
             pass
         self.gone = True
-        task.cancel(CLIENT_GONE)
+        clients_gone.add(task)
+        task.cancel()
 
     async def handle(self, body: bytes) -> None:
         """Awaits the view and sends what it answers; every error becomes OpenAI's error object."""

@@ -3,7 +3,9 @@
 import asyncio
 import time
 import uuid
+import weakref
 from contextlib import aclosing
+from typing import Any
 
 from accounts.errors import ApiError
 from accounts.principals import Principal
@@ -16,8 +18,9 @@ from inference.errors import ShuttingDown
 from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
 from inference.tokenization import INLINE_CHARACTERS, Tokenizer, count_answer, count_tokens
 
-# The message of a cancellation because the client hung up; any other is our own end.
-CLIENT_GONE = "client gone"
+# The tasks of requests that are cancelled because the client hung up; any other cancellation is our own end. A
+# message of the cancellation would not do: libraries on its way raise another without one.
+clients_gone: "weakref.WeakSet[asyncio.Task[Any]]" = weakref.WeakSet()
 # A guess for what nobody counted and is too long to be counted on the event loop.
 CHARACTERS_PER_TOKEN = 4
 # How often a running request's counts are noted in the journal.
@@ -175,8 +178,8 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
     except ApiError as error:
         await asyncio.shield(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
         raise
-    except asyncio.CancelledError as cancelled:
-        if CLIENT_GONE in cancelled.args:
+    except asyncio.CancelledError:
+        if asyncio.current_task() in clients_gone:
             meter.settle(Outcome.CANCELLED)
         else:
             meter.settle(Outcome.FAILED, error_code=ShuttingDown.code or "")
