@@ -72,8 +72,8 @@ class ApiConsumer(AsyncHttpConsumer):
             if task.uncancel() > 0:
                 raise
             if not self.gone:
-                error = ShuttingDown("The server is restarting. Please try again.", headers={"retry-after": "1"})
-                await self.send_error(error)
+                stopping = ShuttingDown("The server is restarting. Please try again.", headers={"retry-after": "1"})
+                await self.send_error(stopping)
         finally:
             requests_underway.discard(task)
             watcher.cancel()
