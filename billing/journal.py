@@ -87,6 +87,8 @@ class Journal:
         if not self._open:
             self._path.unlink(missing_ok=True)
         os.close(self._file)
+        # The number may soon be another file's.
+        self._file = -1
 
     def _append(self, line: bytes) -> None:
         # After a write that a full disk cut short, a fresh line.

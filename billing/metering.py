@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from django.db import DatabaseError, connections
+from django.db import connections
+from django.db.utils import Error
 
 from billing.entry import UsageEntry
 from billing.errors import MeteringUnavailable
@@ -79,6 +80,8 @@ class MeteringWriter:
         future = self._loop.create_future()
         if self._closed:
             future.set_exception(MeteringUnavailable())
+            # Asked once, so that asyncio does not complain where nobody waits.
+            future.exception()
         else:
             self._queue.put((entry, future))
         return future
@@ -131,8 +134,9 @@ class MeteringWriter:
         while True:
             try:
                 refused = insert_all_that_fit(store.insert, entries)
-            except DatabaseError as error:
-                with contextlib.suppress(DatabaseError):
+            # An InterfaceError is no DatabaseError, and would end the thread.
+            except Error as error:
+                with contextlib.suppress(Error):
                     store.close()
                 # Never the text: a database's message may quote a row.
                 log.warning("usage_not_written", count=len(entries), error=type(error).__name__)
@@ -182,7 +186,7 @@ class MeteringWriter:
 def _close_what_a_killed_process_left() -> None:
     try:
         close_interrupted_requests()
-    except (DatabaseError, OSError) as error:
+    except (Error, OSError) as error:
         log.warning("interrupted_requests_not_closed", error=type(error).__name__)
     finally:
         connections.close_all()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
+from django.db.utils import Error
 from django.utils import timezone
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from accounts.database_thread import in_database_thread
 from accounts.principals import Principal
 from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
+from inference.errors import BackendUnavailable
 from inference.generation import Target
 from inference.models import Deployment, Lifecycle, ServedModel, Visibility
 from inference.tokenization import AssetError, ModelAssets, load_assets
@@ -193,7 +195,17 @@ class CatalogueCache:
             return snapshot
         loading = self._refresh()
         # Under traffic a request renews the snapshot for those after it; after a silence it is too old to be used.
-        return snapshot if snapshot is not None and age <= 2 * ttl else await asyncio.shield(loading)
+        if snapshot is not None and age <= 2 * ttl:
+            return snapshot
+        try:
+            return await asyncio.shield(loading)
+        except Error as error:
+            # Without its database the gateway goes on with what it knew last.
+            if snapshot is not None:
+                return snapshot
+            raise BackendUnavailable(
+                "The catalogue cannot be read at the moment. Please try again.", headers={"retry-after": "1"}
+            ) from error
 
     def _refresh(self) -> "asyncio.Task[Catalogue]":
         loop = asyncio.get_running_loop()

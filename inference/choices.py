@@ -69,6 +69,7 @@ class _Run:
         self._queue = queue
         self._places = asyncio.Semaphore(AT_ONCE)
         self._began = False
+        self._asking = 0
 
     async def pump(self, generation: Generation, index: int) -> None:
         """Puts one choice's events, or its error, into the queue."""
@@ -84,6 +85,7 @@ class _Run:
     async def _answer(self, generation: Generation, index: int) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
+            self._asking += 1
             try:
                 async with aclosing(self._answering(generation)) as events:
                     async for event in events:
@@ -93,10 +95,14 @@ class _Run:
                         await self._queue.put((index, event))
                 return
             except BackendUnavailable:
-                # It comes before a choice's first event. An answer that has begun is worth waiting for a place.
-                if not self._began or time.monotonic() > end:
+                # It comes before a choice's first event. While others of the answer are under way or done, a place
+                # is worth waiting for.
+                others = self._asking > 1
+                if not (self._began or others) or time.monotonic() > end:
                     raise
-                await asyncio.sleep(PAUSE_SECONDS)
+            finally:
+                self._asking -= 1
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _together(counts: Collection[Usage]) -> Usage:

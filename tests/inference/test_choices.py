@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from inference.choices import every_choice
-from inference.errors import BackendFailed
+from inference.errors import BackendFailed, BackendUnavailable
 from inference.generation import Finish, Generation, Sampling, TextDelta, Usage
 
 
@@ -84,3 +84,33 @@ async def test_a_slow_client_holds_the_engines_back():
         await anext(events)
         await asyncio.sleep(0.05)
     assert made < 100
+
+
+async def test_a_choice_waits_for_the_place_of_another():
+    free = 1
+
+    async def answering(single):
+        nonlocal free
+        if not free:
+            raise BackendUnavailable("full")
+        free -= 1
+        try:
+            await asyncio.sleep(0.05)
+            yield TextDelta(0, "text", 1)
+            yield Usage(4, 1)
+            yield Finish(0, "stop")
+        finally:
+            free += 1
+
+    events = [event async for event in every_choice(generation(3), answering)]
+    assert sorted(event.index for event in events if isinstance(event, Finish)) == [0, 1, 2]
+
+
+async def test_where_no_choice_finds_a_place_the_request_is_refused():
+    async def answering(single):
+        raise BackendUnavailable("full")
+        yield
+
+    with pytest.raises(BackendUnavailable):
+        async for _ in every_choice(generation(2), answering):
+            pass
