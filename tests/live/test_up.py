@@ -161,11 +161,19 @@ def test_first_start_greets_answers_and_leaves_nothing_and_the_second_keeps_ever
             assert fourth.process.wait(30) == 1
             assert f"port {again.port} of 127.0.0.1 cannot be used" in fourth.text()
             assert "PORT=" in fourth.text()
+        # A copy that is told of a Triton starts none of its own.
+        (triton_url,) = re.findall(r"Triton: ready on (\S+)", again.text())
+        with up(installed.parent / "guest", TRITON_URL=f"{triton_url}/") as guest:
+            wait_for(guest, "Ctrl-C stops it.")
+            assert ask(guest) == first_answer
+            assert "triton started" not in guest.text()
+            assert not (guest.var_dir / "triton").exists()
+            assert guest.stop() == 0
         assert again.stop(signal.SIGTERM) == 0
         nothing_left(again)
 
 
-def test_two_copies_run_side_by_side_and_a_process_that_dies_stops_its_own_copy_only(installed, tmp_path):
+def test_two_copies_run_side_by_side_and_each_dies_whole_and_alone(installed, tmp_path):
     copy = tmp_path / "copy"
     # Not by git: the repository may have come as an archive.
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "var", "tests", "docs", "__pycache__"))
@@ -185,27 +193,12 @@ def test_two_copies_run_side_by_side_and_a_process_that_dies_stops_its_own_copy_
         assert "because beat ended by itself" in two.text()
         nothing_left(two)
         assert ask(one)
-        assert one.stop() == 0
-        nothing_left(one)
-
-
-def test_killed_outright_it_takes_its_processes_along(installed):
-    with up(installed) as run:
-        wait_for(run, "Ctrl-C stops it.")
-        run.family = children(run.process.pid)
-        assert len(run.family) >= 6
-        run.process.kill()
-        _, alive = psutil.wait_procs(run.family, timeout=20)
+        # Killed outright, the first takes its processes along.
+        one.family = children(one.process.pid)
+        assert len(one.family) >= 6
+        one.process.kill()
+        _, alive = psutil.wait_procs(one.family, timeout=20)
         assert alive == []
-
-
-def test_with_a_triton_of_ones_own_no_embedded_one_runs(triton, tmp_path):
-    with up(tmp_path / "var", TRITON_URL=f"{triton.url}/") as run:
-        wait_for(run, "Ctrl-C stops it.")
-        assert ask(run)
-        assert "triton started" not in run.text()
-        assert not (run.var_dir / "triton").exists()
-        assert run.stop() == 0
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "http"])
