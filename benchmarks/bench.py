@@ -7,21 +7,22 @@ import os
 import resource
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import aiohttp
 import uvloop
 
 from benchmarks import report
-from benchmarks.figures import LONG, TOKENS, Bench, Load, Sent
+from benchmarks.figures import LONG, REQUEST_SLICES, TOKENS, Bench, Figures, Load, Sent
 from benchmarks.installation import Installation, InstallationError
-from benchmarks.load import AnswerError, Shape, Target, check_content
+from benchmarks.load import AnswerError, Client, Shape, Target, check_content
 from benchmarks.processes import Server, StartError, cores, free_port, uvicorn
 from benchmarks.upstream import MODEL
 
@@ -30,6 +31,24 @@ WORST_REQUEST_RATIO = 8.0
 WORST_CHUNK_RATIO = 2.0
 # Chunks that reach the client per read: above this they shared reads and writes, and a chunk looks cheaper than it is.
 COALESCED = 1.1
+
+
+class Part(NamedTuple):
+    """What `--only` can choose: how it is measured, whether of the engine called directly, too, and in how many slices
+    a round; relay and Hanse take turns with each, so that a machine that is busy for a moment is so for both."""
+
+    figures: Callable[[Bench, Client], Awaitable[Figures]]
+    with_engine: bool = False
+    slices: int = 1
+
+
+PARTS = {
+    "request": Part(Bench.request_figures, slices=REQUEST_SLICES),
+    "chunk": Part(Bench.chunk_figures),
+    "collected": Part(Bench.collected_chunk_figures),
+    "latency": Part(Bench.latency_figures, with_engine=True),
+    "idle": Part(Bench.idle_figures),
+}
 
 
 @dataclass(slots=True)
@@ -83,55 +102,51 @@ def running_stack() -> Iterator[Stack]:
         yield Stack(servers, targets, installation)
 
 
-async def one_round(bench: Bench, targets: dict[str, Target], number: int) -> report.Round:
+async def one_round(bench: Bench, clients: dict[str, Client], number: int, parts: Collection[str]) -> report.Round:
     """Each figure of each target once: relay and Hanse right after each other, by turns in either order."""
-    result: report.Round = {name: {} for name in targets}
-    pair = [targets["relay"], targets["hanse"]]
-    if number % 2:
-        pair.reverse()
-    for target in pair:
-        result[target.name] |= await bench.request_figures(target)
-    for target in pair:
-        result[target.name] |= await bench.chunk_figures(target, streamed=True)
-    for target in pair:
-        result[target.name] |= await bench.chunk_figures(target, streamed=False)
-    for target in (targets["engine"], *pair):
-        result[target.name] |= await bench.latency_figures(target)
-    for target in pair:
-        result[target.name] |= await bench.idle_figures(target)
+    result: report.Round = {name: {} for name in clients}
+    pair = [clients["relay"], clients["hanse"]]
+    for part in (PARTS[name] for name in PARTS if name in parts):
+        slices: dict[str, list[Figures]] = {}
+        for turn in range(part.slices):
+            order = pair[::-1] if (number + turn) % 2 else pair
+            for client in (clients["engine"], *order) if part.with_engine else order:
+                slices.setdefault(client.target.name, []).append(await part.figures(bench, client))
+        for name, figures in slices.items():
+            result[name] |= {key: statistics.fmean(one[key] for one in figures) for key in figures[0]}
     return result
 
 
-async def measure(stack: Stack, load: Load, rounds: int) -> list[report.Round]:
+async def measure(stack: Stack, load: Load, rounds: int, parts: Collection[str]) -> list[report.Round]:
     """All rounds, the answers and usage records checked. Raises `AnswerError`."""
-    # Shorter than uvicorn's 5 s: a connection that the server is about to close must not carry a request.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
-    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        bench = Bench(session, stack.servers, load)
-        pair = ("relay", "hanse")
-        rss_start = {name: stack.servers[name].rss_bytes() / 1e6 for name in pair}
-        for target in stack.targets.values():
-            await bench.warm_up(target)
-        await check_answers(bench, stack.targets["hanse"])
-        gc.collect()
-        gc.freeze()
-        results: list[report.Round] = []
-        for number in range(rounds):
-            results.append(await one_round(bench, stack.targets, number))
-            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-        for name in pair:
-            results[-1][name] |= {"rss_start": rss_start[name], "rss_end": stack.servers[name].rss_bytes() / 1e6}
-        await check_answers(bench, stack.targets["hanse"])
+    clients = {name: Client(target) for name, target in stack.targets.items()}
+    bench = Bench(stack.servers, load)
+    pair = ("relay", "hanse")
+    rss_start = {name: stack.servers[name].rss_bytes() / 1e6 for name in pair}
+    for client in clients.values():
+        await bench.warm_up(client)
+    await check_answers(bench, clients["hanse"])
+    gc.collect()
+    gc.freeze()
+    results: list[report.Round] = []
+    for number in range(rounds):
+        results.append(await one_round(bench, clients, number, parts))
+        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    for name in pair:
+        results[-1][name] |= {"rss_start": rss_start[name], "rss_end": stack.servers[name].rss_bytes() / 1e6}
+    await check_answers(bench, clients["hanse"])
+    for client in clients.values():
+        client.close()
     check_records(stack.installation, bench.sent["hanse"])
     return results
 
 
-async def check_answers(bench: Bench, hanse: Target) -> None:
+async def check_answers(bench: Bench, hanse: Client) -> None:
     """An answer of each kind is what the engine said. Raises `AnswerError`."""
     for streamed in (False, True):
         for tokens, pace in ((TOKENS, 0), (LONG, 1000)):
             shape = Shape(tokens, pace, streamed=streamed, prompt_bytes=bench.load.prompt_bytes)
-            await check_content(bench.session, hanse, shape)
+            await check_content(hanse, shape)
             bench.note(hanse, shape)
 
 
@@ -147,6 +162,7 @@ def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="What one Hanse web process costs, beside a bare relay.")
     parser.add_argument("--quick", action="store_true", help="two small rounds: a look, not a figure to quote")
+    parser.add_argument("--only", type=parts, metavar="PART,...", help=f"of {', '.join(PARTS)}; the rest is left out")
     parser.add_argument("--rounds", type=int, help="default 5")
     parser.add_argument("--requests", type=int, help="unstreamed requests per round and server; default 2000")
     parser.add_argument("--streams", type=int, help="streams at once; default 64")
@@ -156,8 +172,17 @@ def options() -> argparse.Namespace:
     parser.add_argument("--profile", type=Path, metavar="SVG", help="flame graph of Hanse by py-spy, if installed")
     chosen = parser.parse_args()
     chosen.rounds = chosen.rounds or (2 if chosen.quick else 5)
-    chosen.requests = chosen.requests or (400 if chosen.quick else 2000)
+    chosen.requests = chosen.requests or (800 if chosen.quick else 2000)
     chosen.streams = chosen.streams or (32 if chosen.quick else 64)
+    chosen.only = chosen.only or list(PARTS)
+    return chosen
+
+
+def parts(text: str) -> list[str]:
+    """The parts that `--only` names. Raises `argparse.ArgumentTypeError`."""
+    chosen = text.split(",")
+    if unknown := set(chosen) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     return chosen
 
 
@@ -194,8 +219,8 @@ def main() -> int:
     try:
         with running_stack() as stack, profiled(stack.servers["hanse"], chosen.profile):
             try:
-                rounds = uvloop.run(measure(stack, load, chosen.rounds))
-            except (AnswerError, aiohttp.ClientError, TimeoutError) as error:
+                rounds = uvloop.run(measure(stack, load, chosen.rounds, chosen.only))
+            except (AnswerError, OSError, TimeoutError) as error:
                 print(f"{error!r}\n{stack.servers['hanse'].last_lines()}", file=sys.stderr)
                 return 2
             where = report.surroundings(stack.installation.describe(), busy)
@@ -206,7 +231,7 @@ def main() -> int:
     print(text)
     if chosen.write:
         report.write(text)
-    return judge(rounds)
+    return judge(rounds) if {"request", "chunk"} <= set(chosen.only) else 0
 
 
 def judge(rounds: list[report.Round]) -> int:

@@ -1,7 +1,6 @@
 """A Hanse of its own for the benchmark: an empty database and VAR_DIR, migrated and seeded, gone afterwards."""
 
 import getpass
-import json
 import os
 import secrets
 import sqlite3
@@ -16,7 +15,6 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.processes import ROOT
-from benchmarks.upstream import MODEL
 
 STANDARD_SERVER = f"postgres://{getpass.getuser()}@127.0.0.1:5432/postgres"
 RECORDED = "SELECT count(*), coalesce(sum(output_tokens), 0) FROM billing_usagerecord WHERE outcome = 'completed'"
@@ -68,9 +66,8 @@ class Installation:
         return urlunsplit(urlsplit(self.server)._replace(path=f"/{self.database}"))
 
     def create(self) -> None:
-        """Make the database and its tables."""
+        """Make the database; `seed` makes its tables."""
         self.on_server("CREATE DATABASE {}")
-        self.manage("migrate", "--verbosity", "0")
 
     def drop(self) -> None:
         """Remove the database; on SQLite it goes with the folder."""
@@ -82,23 +79,20 @@ class Installation:
             with psycopg.connect(self.server, autocommit=True) as connection:
                 connection.execute(sql.SQL(statement).format(sql.Identifier(self.database)))
 
-    def manage(self, *arguments: str) -> str:
-        """Output of a `manage.py` command. Raises `InstallationError`."""
-        command = [sys.executable, "manage.py", *arguments]
+    def run(self, *arguments: str) -> str:
+        """Output of Python with these arguments. Raises `InstallationError`."""
+        command = [sys.executable, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise InstallationError(f"manage.py {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+            raise InstallationError(f"{' '.join(arguments)}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def seed(self, upstream: str) -> str:
-        """An organization, a priced and published model and a deployment at `upstream`; the text of a key."""
-        self.manage("create_organization", "bench")
-        key = json.loads(self.manage("issue_key", "bench", "bench", "--json"))["key"]
-        self.manage("set_price", "--model", MODEL, "--input", "0.15", "--output", "0.60")
-        limits = ["--context-length", "32768", "--max-output-tokens", "4096", "--default-output-tokens", "256"]
-        self.manage("publish_model", MODEL, "--assets", "demo-chat", *limits)
-        self.manage("add_deployment", "bench", "--model", MODEL, "--url", upstream, "--max-concurrency", "4096")
-        return str(key)
+        """An organization, and priced and published models with a deployment at `upstream`; the text of a key.
+
+        Raises `InstallationError`.
+        """
+        return self.run("-m", "benchmarks.seed", upstream)
 
     def recorded(self) -> dict[str, int]:
         """Usage records of completed requests, and the sum of their output tokens."""

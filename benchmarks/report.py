@@ -88,9 +88,10 @@ def table(rounds: list[Round]) -> str:
         def form(value: float, digits: int = row.digits) -> str:
             return f"{value:.{digits}f}"
 
-        cells = [spread(row.values(rounds, target), form) for target in ("hanse", "relay")]
         direct = Row(row.key, "", "").values(rounds, "engine")
-        cells.append(spread(direct, form))
+        cells = [spread(values, form) for values in (*(row.values(rounds, it) for it in ("hanse", "relay")), direct)]
+        if set(cells) == {"-"}:
+            continue
         ratio = spread(row.ratios(rounds), lambda value: f"{value:.2f}")
         title = f"{row.title}, {row.unit}" if row.unit else row.title
         lines.append(f"| {title} | {ratio} | {' | '.join(cells)} |")

@@ -15,6 +15,9 @@ import msgspec
 import uvloop
 
 MODEL = "bench-chat"
+# The same with more context.
+LONG_MODEL = "bench-chat-128k"
+LARGE_MODEL = "bench-chat-256k"
 # One in each token and nowhere else in an answer, in any wire format: counting this byte counts tokens.
 MARK = "~"
 INPUT_TOKENS = 100
