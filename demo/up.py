@@ -85,6 +85,9 @@ def environment() -> dict[str, str]:
     env["VAR_DIR"] = str(Path(env.get("VAR_DIR") or "var").resolve())
     env["HOST"] = env.get("HOST") or "127.0.0.1"
     env["PORT"] = env.get("PORT") or "8000"
+    # Ctrl-C shall not take half a minute, and nobody balances load here.
+    env["DRAIN_SECONDS"] = env.get("DRAIN_SECONDS") or "4"
+    env["DRAIN_LISTEN_SECONDS"] = env.get("DRAIN_LISTEN_SECONDS") or "0"
     env["LOG_FORMAT"] = env.get("LOG_FORMAT") or "console"
     # The Procfile says `python`; it shall be this one, and find this copy's code whatever else is installed.
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])

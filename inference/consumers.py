@@ -1,6 +1,7 @@
 """The Channels consumer behind `/v1`: reads a request, awaits its DRF view and sends what it answers."""
 
 import asyncio
+import contextlib
 import io
 import time
 from collections.abc import Awaitable, Callable
@@ -13,10 +14,11 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.urls import Resolver404, resolve
 
+from accounts.authentication import ApiKeyAuthentication
 from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
-from inference.errors import BodyTooLarge, ShuttingDown, UnknownRoute
+from inference.errors import BodyTooLarge, UnknownRoute, shutting_down
 from inference.lifecycle import ensure_running, requests_underway
 from inference.meter import clients_gone
 from inference.pipeline import EVENT_STREAM, Answer, arrive
@@ -26,6 +28,11 @@ from inference.wire.sse import KEEP_ALIVE
 log = structlog.get_logger(__name__)
 
 ROUTES = "inference.urls"
+# What is read of a body before its key is looked at.
+STRANGERS_BYTES = 64 * 1024
+# What is read of a body after it was refused, for a client that sends first and listens later.
+LINGER_BYTES = 4 * 1024 * 1024
+LINGER_SECONDS = 1.0
 
 Headers = list[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -47,6 +54,32 @@ class ApiConsumer(AsyncHttpConsumer):
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """The ASGI application."""
+        self.begin(scope, send)
+        await ensure_running()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        watcher: asyncio.Task[None] | None = None
+        try:
+            body = await self.read_body(receive)
+            requests_underway.add(task)
+            watcher = asyncio.create_task(self.watch(receive, task))
+            await self.handle(body)
+        except ClientGone:
+            return
+        except ApiError as error:
+            await self.refuse(error, receive)
+        except asyncio.CancelledError:
+            if task.uncancel() > 0:
+                raise
+            if not self.gone:
+                await self.send_error(shutting_down())
+        finally:
+            requests_underway.discard(task)
+            if watcher is not None:
+                watcher.cancel()
+
+    def begin(self, scope: Any, send: Send) -> None:
+        """What a request starts with."""
         self.scope = scope
         self.base_send = send
         self.arrival = arrive(uuids.uuid7())
@@ -54,47 +87,50 @@ class ApiConsumer(AsyncHttpConsumer):
         self.started = self.gone = False
         self.keepalive: asyncio.TimerHandle | None = None
         self.comment: asyncio.Task[None] | None = None
-        await ensure_running()
-        try:
-            body = await self.read_body(receive)
-        except ClientGone:
-            return
-        except ApiError as error:
-            await self.send_error(error)
-            return
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101
-        requests_underway.add(task)
-        watcher = asyncio.create_task(self.watch(receive, task))
-        try:
-            await self.handle(body)
-        except asyncio.CancelledError:
-            if task.uncancel() > 0:
-                raise
-            if not self.gone:
-                stopping = ShuttingDown("The server is restarting. Please try again.", headers={"retry-after": "1"})
-                await self.send_error(stopping)
-        finally:
-            requests_underway.discard(task)
-            watcher.cancel()
 
     async def read_body(self, receive: Receive) -> bytes:
-        """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` when it never comes."""
+        """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` when it never comes.
+
+        Of a body that is not small, the rest is read only for a good key; raises as `ApiKeyAuthentication` does.
+        """
         limit = settings.MAX_BODY_BYTES
         message = await receive()
         parts: list[bytes] = []
         size = 0
+        known = False
         while True:
             if message["type"] == "http.disconnect":
                 raise ClientGone
             part = message.get("body", b"")
             size += len(part)
             if size > limit:
-                raise BodyTooLarge(f"The request body is larger than {limit} bytes.", headers={"connection": "close"})
+                raise BodyTooLarge(f"The request body is larger than {limit} bytes.")
             if not message.get("more_body"):
                 return b"".join((*parts, part)) if parts else part
+            if size > STRANGERS_BYTES and not known:
+                await ApiKeyAuthentication().authenticate(self.request(b""))
+                known = True
             parts.append(part)
             message = await receive()
+
+    async def refuse(self, error: ApiError, receive: Receive) -> None:
+        """Answers with an error before the body is there; the connection ends with it.
+
+        Closing on unread bytes resets the connection, and a client that still sends would not see the answer. So some
+        more is read after the answer, for nobody.
+        """
+        body = error_body(error)
+        headers = self.headers("application/json", {**error.headers, "connection": "close"})
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self.send_headers(status=error.status, headers=headers)
+        shown = b"" if self.scope["method"] == "HEAD" else body
+        await self.base_send({"type": "http.response.body", "body": shown, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                left = LINGER_BYTES
+                while left > 0 and (message := await receive()).get("more_body"):
+                    left -= len(message["body"])
+        await self.base_send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def watch(self, receive: Receive, task: "asyncio.Task[Any]") -> None:
         """Cancels `task` when the client hangs up."""
@@ -138,13 +174,18 @@ class ApiConsumer(AsyncHttpConsumer):
             match = resolve(scope["path"], ROUTES)
         except Resolver404:
             raise UnknownRoute(f"Invalid URL ({scope['method']} {scope['path']})") from None
-        request = ASGIRequest(scope, io.BytesIO(body))
-        request.META["REMOTE_ADDR"] = client_address(request, self.trusted_proxies)
-        request.arrival = self.arrival  # type: ignore[attr-defined]
+        request = self.request(body)
         request.resolver_match = match
         result = await match.func(request, *match.args, **match.kwargs)
         self.organization = request.user.organization_slug  # type: ignore[union-attr]
         return result
+
+    def request(self, body: bytes) -> ASGIRequest:
+        """Django's request."""
+        request = ASGIRequest(self.scope, io.BytesIO(body))
+        request.META["REMOTE_ADDR"] = client_address(request, self.trusted_proxies)
+        request.arrival = self.arrival  # type: ignore[attr-defined]
+        return request
 
     async def stream(self, answer: Answer) -> None:
         """Sends frames as they come.
@@ -236,3 +277,12 @@ class ApiConsumer(AsyncHttpConsumer):
             if name.lower() != "content-type":
                 headers.append((name.lower().encode(), value.encode("latin1", "replace")))
         return headers
+
+
+class RefusingConsumer(ApiConsumer):
+    """Answers every request with the error of a server that ends, without beginning it."""
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        self.begin(scope, send)
+        await self.refuse(shutting_down(), receive)

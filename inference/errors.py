@@ -31,6 +31,26 @@ class BodyTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class RequestTooSlow(InvalidRequest):
+    """The client did not send its request in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class HeadersTooLarge(InvalidRequest):
+    """More headers than any client needs."""
+
+    status = 431
+    code = "request_headers_too_large"
+
+
+class MalformedRequest(InvalidRequest):
+    """Not HTTP, or abuse of it."""
+
+    code = "malformed_request"
+
+
 class UnsupportedContentType(InvalidRequest):
     """Not JSON."""
 
@@ -70,6 +90,11 @@ class ShuttingDown(ServerError):
 
     status = 503
     code = "server_shutting_down"
+
+
+def shutting_down() -> ShuttingDown:
+    """What the clients of a process that ends are told: another one, or the next, can serve them."""
+    return ShuttingDown("The server is restarting. Please try again.", headers={"retry-after": "1"})
 
 
 class EngineRefused(BackendFailed):

@@ -15,6 +15,8 @@ FLUSH_SECONDS = 30.0
 # How long requests that the server has cancelled may take to hand in their records.
 CANCELLED_SECONDS = 2.0
 
+# Set once this process ends: it finishes what it has begun and begins nothing new.
+draining = asyncio.Event()
 requests_underway: "set[asyncio.Task[Any]]" = set()
 
 _flusher: "asyncio.Task[None] | None" = None

@@ -178,14 +178,12 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
     except ApiError as error:
         await asyncio.shield(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
         raise
-    except asyncio.CancelledError:
+    # GeneratorExit: it ended while an event was with the client, who may not have read it.
+    except (asyncio.CancelledError, GeneratorExit):
         if asyncio.current_task() in clients_gone:
             meter.settle(Outcome.CANCELLED)
         else:
             meter.settle(Outcome.FAILED, error_code=ShuttingDown.code or "")
-        raise
-    except GeneratorExit:
-        meter.settle(Outcome.CANCELLED)
         raise
     except Exception:
         meter.settle(Outcome.FAILED, error_code="server_error")

@@ -21,11 +21,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
 SERVERS: dict[str, list[str]] = {
-    "uvicorn": [
-        "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", "{port}", "--loop", "uvloop",
-        "--http", "httptools", "--no-access-log", "--no-proxy-headers", "--no-server-header",
-        "--timeout-graceful-shutdown", "4",
-    ],
+    "uvicorn": ["config.serve", "--host", "127.0.0.1", "--port", "{port}"],
     "daphne": ["daphne", "--verbosity", "0", "--bind", "127.0.0.1", "--port", "{port}", "config.asgi:application"],
 }  # fmt: skip
 WORKER = [
@@ -156,7 +152,9 @@ def start_stack(
         database_url = until_the_end.enter_context(postgres_database(database_server)) if database_server else ""
         redis_url = until_the_end.enter_context(redis_database(redis_server)) if redis_server else ""
         var_dir = folder / "var"
-        env = plain_environment() | server_environment(database_url, redis_url) | settings
+        env = plain_environment() | server_environment(database_url, redis_url)
+        # Servers come and go quickly here.
+        env |= {"DRAIN_SECONDS": "4", "DRAIN_LISTEN_SECONDS": "0"} | settings
         env |= {"VAR_DIR": str(var_dir), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "platform")])}
         (var_dir / "logs").mkdir(parents=True)
         resident = Resident(env)

@@ -14,6 +14,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from inference.lifecycle import draining
 from inference.selectors import healthy_deployments
 
 log = structlog.get_logger(__name__)
@@ -47,15 +48,24 @@ async def healthz(request: HttpRequest) -> HttpResponse:
 
 
 async def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when every part works, 503 otherwise; the body says `ok` or `failed` for each, and no more."""
+    """200 when every part works, 503 otherwise; the body says `ok` or `failed` for each, and no more.
+
+    503 also from the moment this process was told to end, while it still answers: balancers shall go elsewhere.
+    """
+    if draining.is_set():
+        return unready({"status": "draining"})
     parts = await readiness.get()
     ready = all(parts.values())
     body = {
         "status": "ready" if ready else "not ready",
         "checks": {name: "ok" if works else "failed" for name, works in parts.items()},
     }
-    response = JsonResponse(body, status=200 if ready else 503)
-    # Django would log a 503 as an error at every probe; `Readiness` says once what is new.
+    return uncached(JsonResponse(body)) if ready else unready(body)
+
+
+def unready(body: dict[str, Any]) -> HttpResponse:
+    """A 503 of which Django logs nothing, as it would at every probe; `Readiness` says once what is new."""
+    response = JsonResponse(body, status=503)
     response._has_been_logged = True  # type: ignore[attr-defined]
     return uncached(response)
 

@@ -1,0 +1,148 @@
+"""`python -m config.serve`: the web server of production and of `make up`, which is uvicorn with an orderly end.
+
+SIGTERM or SIGINT: `/readyz` says "draining" at once, and new requests are told 503 while the requests under way go on,
+for `DRAIN_SECONDS` at most. What is then not done is cut, its client told and its record written. Exit status 0. The
+second signal cuts at once.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+from django.conf import settings
+from uvicorn.server import HANDLED_SIGNALS
+
+from config.asgi import application
+from config.health import PROBES
+from config.http_protocol import Protocol
+from inference.consumers import RefusingConsumer
+from inference.lifecycle import draining
+
+# How long what was cut may take to tell its client and to hand in its record.
+CUT_SECONDS = 2.0
+# The same for the whole end after a second signal.
+FORCED_SECONDS = 2.0
+STARTUP_FAILED = 3
+
+log = structlog.get_logger(__name__)
+
+refuse = RefusingConsumer.as_asgi()
+
+
+async def drained(scope: Any, receive: Any, send: Any) -> None:
+    """The application while this process drains: probes are answered, nothing else is begun."""
+    await (application if scope["path"] in PROBES else refuse)(scope, receive, send)
+
+
+class Server(uvicorn.Server):
+    """One web process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals begin the end. uvicorn raises them again at the very end, and would die of them."""
+        loop = asyncio.get_running_loop()
+        for number in HANDLED_SIGNALS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in HANDLED_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Runs on the loop: the first signal begins to drain, the second one cuts."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        if self.force_exit:
+            log.warning("second_signal", signal=signal.Signals(sig).name)
+            return
+        draining.set()
+        log.info("draining", signal=signal.Signals(sig).name, requests=len(self.server_state.tasks))
+        self.config.loaded_app = drained
+        for connection in self.server_state.connections:
+            connection.app = drained
+            # A client whose answer has not begun learns in it that the connection ends; idle ones with their next.
+            if connection.cycle is not None and not connection.cycle.response_started:
+                connection.cycle.keep_alive = False
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn: ten times a second."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                connection.check(now)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Drains, cuts what is left, and lets the application commit."""
+        start = time.monotonic()
+        state = self.server_state
+        await self.until(lambda: False, start + min(settings.DRAIN_LISTEN_SECONDS, settings.DRAIN_SECONDS))
+        for server in self.servers:
+            server.close()
+        for connection in tuple(state.connections):
+            connection.shutdown()
+        # Connections, not tasks: the end of an answer may still wait for its client to read.
+        await self.until(lambda: not (state.connections or state.tasks), start + settings.DRAIN_SECONDS)
+        if state.tasks:
+            log.warning("requests_cut", requests=len(state.tasks))
+            for task in tuple(state.tasks):
+                task.cancel()
+            await asyncio.wait(tuple(state.tasks), timeout=CUT_SECONDS)
+        for connection in tuple(state.connections):
+            # Who has not read by now will not: a task that waits for it goes on.
+            connection.transport.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FORCED_SECONDS if self.force_exit else None):
+                await self.lifespan.shutdown()
+
+    async def until(self, done: Callable[[], bool], end: float) -> None:
+        """Returns when `done`, at `end` (monotonic seconds), or with the second signal."""
+        # Polled, as uvicorn does: nobody tells when a connection is gone.
+        while not done() and not self.force_exit and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m config.serve", description="Serve Hanse.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="TCP port (8000)")
+    options = parser.parse_args()
+    config = uvicorn.Config(
+        application,
+        host=options.host,
+        port=options.port,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=1,
+        timeout_keep_alive=settings.CLIENT_IDLE_SECONDS,
+    )
+    server = Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILED)
+    if server.force_exit:
+        # Whatever hangs, threads and their last words included, hangs no longer; the journal has what is missing.
+        sys.stderr.flush()
+        os._exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
