@@ -19,9 +19,9 @@ async def model_is_ready(target: Target) -> bool:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             response = await send("GET", f"{target.model_url}/ready", headers=target.headers)
-            await response.stream.aclose()  # type: ignore[union-attr]
-            return response.status_code == 200
-    except (*TRANSPORT_ERRORS, TimeoutError):
+            with response:
+                return response.status_code == 200
+    except (TRANSPORT_ERRORS, TimeoutError):
         return False
 
 

@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec import Struct
 
 from inference.backends.sse import SseDecoder
-from inference.backends.transport import TRANSPORT_ERRORS, send
+from inference.backends.transport import TRANSPORT_ERRORS, EngineResponse, send
 from inference.backends.triton_errors import backend_error, unavailable
 from inference.errors import BackendFailed
 from inference.generation import (
@@ -148,38 +146,38 @@ class TritonVllm:
             raise unavailable() from error
         began = False
         answer = _Answer(generation)
-        try:
-            if response.status_code != 200:
-                raise await _refusal(response)
-            decoder = SseDecoder()
-            chunks = aiter(response.stream)  # type: ignore[arg-type]
-            async for chunk in chunks:
-                for payload in decoder.feed(chunk):
-                    for event in answer.events(payload, began=began):
-                        began = True
-                        yield event
-                if answer.complete:
-                    await _read_to_end(chunks)
-                    return
-            raise BackendFailed("The model broke off its answer.")
-        except TRANSPORT_ERRORS as error:
-            raise (BackendFailed("The model broke off its answer.") if began else unavailable()) from error
-        finally:
-            await response.stream.aclose()  # type: ignore[union-attr]
+        with response:
+            try:
+                if response.status_code != 200:
+                    raise await _refusal(response)
+                decoder = SseDecoder()
+                while chunk := await response.read():
+                    for payload in decoder.feed(chunk):
+                        for event in answer.events(payload, began=began):
+                            began = True
+                            yield event
+                    if answer.complete:
+                        await _read_to_end(response)
+                        return
+                raise BackendFailed("The model broke off its answer.")
+            except TRANSPORT_ERRORS as error:
+                raise (BackendFailed("The model broke off its answer.") if began else unavailable()) from error
 
 
-async def _read_to_end(chunks: AsyncIterator[bytes]) -> None:
+async def _read_to_end(response: EngineResponse) -> None:
     """Reads what follows an answer, so that the connection can be used again; nothing in it matters any more."""
-    with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
+    if response.complete:
+        return
+    with contextlib.suppress(TimeoutError, TRANSPORT_ERRORS):
         async with asyncio.timeout(LINGER_SECONDS):
-            async for _ in chunks:
+            while await response.read():
                 pass
 
 
-async def _refusal(response: httpx.Response) -> Exception:
+async def _refusal(response: EngineResponse) -> Exception:
     """The error behind a response that is not 200, whose body is JSON or one server-sent event."""
     body = b""
-    async for chunk in response.stream:  # type: ignore[union-attr]
+    while chunk := await response.read():
         body += chunk
         if len(body) > MAX_ERROR_BYTES:
             break
