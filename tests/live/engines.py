@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import httpx
+
+from tests.engines import ROOT, free_port
 
 
 def measure(metrics_url: str, name: str) -> float:
@@ -44,3 +48,47 @@ def scripted_engine(*responses: dict) -> Iterator[str]:
         Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+class PacedEngine:
+    """`benchmarks.upstream` in a process of its own: tokens at a pace that a request names as its `seed`, 1 to 1000."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", url: str) -> None:
+        self.process = process
+        self.url = url
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """How many answers it has `started`, `completed`, and saw `cancelled` by the gateway."""
+        counters: dict[str, int] = httpx.get(f"{self.url}/counters", timeout=10).json()
+        return counters
+
+    @property
+    def running(self) -> int:
+        """How many answers are under way."""
+        counters = self.counters
+        return counters["started"] - counters["completed"] - counters["cancelled"]
+
+
+@contextmanager
+def paced_engine() -> Iterator[PacedEngine]:
+    """A running one."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.upstream", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    engine = PacedEngine(process, f"http://127.0.0.1:{port}")
+
+    def answers() -> bool:
+        assert process.poll() is None
+        try:
+            return engine.running == 0
+        except httpx.TransportError:
+            return False
+
+    try:
+        eventually(answers, seconds=30)
+        yield engine
+    finally:
+        # A frozen one ends, too.
+        process.kill()
+        process.wait()
