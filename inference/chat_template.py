@@ -96,7 +96,9 @@ class ChatTemplate:
             raise AssetError(f"The chat template cannot be compiled: {type(error).__name__}.") from None
         self._source = source
         self._knows_developer = "developer" in source
-        self._tokens = {"bos_token": bos_token, "eos_token": eos_token, "unk_token": unk_token, "pad_token": pad_token}
+        tokens = {"bos_token": bos_token, "eos_token": eos_token, "unk_token": unk_token, "pad_token": pad_token}
+        # jinja2's own `new_context` puts the globals together again for every rendering.
+        self._constants = {**self._template.globals, **ABSENT, **tokens, "add_generation_prompt": True}
         self.special_tokens = tuple(dict.fromkeys((*special_tokens, *MARKERS.findall(source))))
         breakable = [token for token in self.special_tokens if len(token) > 1]
         self._spelling = spelling(breakable)
@@ -176,12 +178,16 @@ class ChatTemplate:
         return turn
 
     def _render(self, turns: list[dict[str, Any]], given: Mapping[str, Any]) -> str:
-        own = {"messages": turns, "add_generation_prompt": True, "range": BoundedRange()}
-        context = self._template.new_context({**given, **ABSENT, **self._tokens, **own})
-        room = MAX_OWN_TEXT + MAX_GROWTH * (_size(turns) + _size(given))
+        variables = {**self._constants, **given, "messages": turns, "range": BoundedRange()}
+        context = ENVIRONMENT.context_class(ENVIRONMENT, variables, None, self._template.blocks)
+        room: int = MAX_OWN_TEXT
+        measured = False
         pieces = []
         for piece in self._template.root_render_func(context):
             room -= len(piece)
+            if room < 0 and not measured:
+                measured = True
+                room += MAX_GROWTH * (_size(turns) + _size(given))
             if room < 0:
                 raise ExhaustedError
             pieces.append(piece)

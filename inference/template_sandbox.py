@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 # Far above any real template: what all loops of one rendering, and one repeated text, may come to.
 MAX_ITERATIONS = 1_000_000
 MAX_REPEATED = 1_000_000
+DICT_ATTRIBUTES = frozenset(dir(dict))
 
 
 class RaisedError(TemplateError):
@@ -43,6 +44,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def unsafe_undefined(self, obj: Any, attribute: str) -> NoReturn:
         """Raises SecurityError: a template reached for something that is none of its business."""
         raise SecurityError(f"Access to {attribute} is not allowed.")
+
+    # Fields of messages are most of what templates ask for; the base class first raises and catches an AttributeError.
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute`, where an attribute goes before an item."""
+        if type(obj) is dict and attribute in obj and attribute not in DICT_ATTRIBUTES:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     intercepted_binops = frozenset(("*", "**"))
 
