@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,18 @@ CUT_SECONDS = 2.0
 # The same for the whole end after a second signal.
 FORCED_SECONDS = 2.0
 STARTUP_FAILED = 3
+SOCKET_OPTIONS = [
+    # A client that vanished without a word, while it waits for its answer, is found out within two minutes.
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+]
+if sys.platform == "linux":
+    SOCKET_OPTIONS += [
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6),
+        # Else the kernel takes megabytes for a client that does not read, before the engine is held back.
+        (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
+    ]
 
 log = structlog.get_logger(__name__)
 
@@ -66,13 +79,24 @@ class Server(uvicorn.Server):
             log.warning("second_signal", signal=signal.Signals(sig).name)
             return
         draining.set()
-        log.info("draining", signal=signal.Signals(sig).name, requests=len(self.server_state.tasks))
+        requests, tasks = len(self.server_state.tasks), len(asyncio.all_tasks())
+        log.info("draining", signal=signal.Signals(sig).name, requests=requests, pending=tasks)
         self.config.loaded_app = drained
         for connection in self.server_state.connections:
             connection.app = drained
             # A client whose answer has not begun learns in it that the connection ends; idle ones with their next.
             if connection.cycle is not None and not connection.cycle.response_started:
                 connection.cycle.keep_alive = False
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listens; connections inherit these options."""
+        await super().startup(sockets)
+        for server in self.servers:
+            for listener in server.sockets:
+                # uvloop shows its sockets, and lets nobody set anything on them.
+                with socket.socket(fileno=os.dup(listener.fileno())) as twin:
+                    for level, option, value in SOCKET_OPTIONS:
+                        twin.setsockopt(level, option, value)
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn: ten times a second."""

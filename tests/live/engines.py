@@ -2,13 +2,14 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 
 import httpx
 
@@ -92,3 +93,51 @@ def paced_engine() -> Iterator[PacedEngine]:
         # A frozen one ends, too.
         process.kill()
         process.wait()
+
+
+class EndlessEngine:
+    """Answers every request with tokens of 1 kB for as long as they are taken; it counts what was `written`, in bytes.
+
+    `running`: how many answers are under way.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.written = self.running = 0
+
+
+@contextmanager
+def endless_engine() -> Iterator[EndlessEngine]:
+    """A running one, for what a gateway does whose client does not read."""
+    response = {"text_output": "x" * 1000, "num_output_tokens": 1, "num_input_tokens": 10, "finish_reason": "None"}
+    frame = b"data: %b\n\n" % json.dumps(response).encode()
+    lock = Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+            self.send_response(200)
+            self.end_headers()
+            with lock:
+                engine.running += 1
+            with suppress(OSError):
+                while True:
+                    self.connection.sendall(frame)
+                    with lock:
+                        engine.written += len(frame)
+            with lock:
+                engine.running -= 1
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        engine = EndlessEngine(f"http://127.0.0.1:{server.server_port}")
+        Thread(target=server.serve_forever).start()
+        yield engine
+        server.shutdown()
