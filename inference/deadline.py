@@ -16,6 +16,7 @@ class Deadline:
 
     __slots__ = (
         "_began",
+        "_end",
         "_first",
         "_idle",
         "_loop",
@@ -29,7 +30,7 @@ class Deadline:
     )
 
     def __init__(self, *, first: float, idle: float, total: float) -> None:
-        """Seconds until the first event, between two events, and for all of it."""
+        """Seconds until the first event, between two events, and for all of it; the shortest wins."""
         self._first, self._idle, self._total = first, idle, total
         self._began = self._waiting = self.expired = False
 
@@ -37,29 +38,36 @@ class Deadline:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._start = self._since = self._loop.time()
-        self._timer = self._loop.call_later(self._first, self._ring)
+        self._end = self._start + self._total
+        self._timer: asyncio.TimerHandle | None = self._loop.call_at(self._due(), self._ring)
         return self
 
     def wait(self) -> None:
         """The engine is waited for from now on."""
         self._since = self._loop.time()
         self._waiting = True
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due(), self._ring)
 
     def got(self) -> None:
         """The engine sent something."""
         self._waiting = False
         if not self._began:
             self._began = True
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self._idle, self._ring)
+            # The pause allowed from now on may be shorter than what was left for the first event.
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(min(self._loop.time() + self._idle, self._end), self._ring)
+
+    def _due(self) -> float:
+        return min(self._since + self._idle if self._began else self._start + self._first, self._end)
 
     def _ring(self) -> None:
-        now = self._loop.time()
-        end = self._start + self._total
-        due = min(self._since + self._idle if self._began else self._start + self._first, end)
+        due = self._due()
         if not self._waiting:
-            self._timer = self._loop.call_later(self._idle, self._ring)
-        elif now < due:
+            # It is the client's turn; `wait` sets the next timer.
+            self._timer = None
+        elif self._loop.time() < due:
             self._timer = self._loop.call_at(due, self._ring)
         else:
             self.expired = True
@@ -69,9 +77,11 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._timer.cancel()
-        if not self.expired or self._task is None or kind is None or not issubclass(kind, asyncio.CancelledError):
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.expired or self._task is None:
             return
         # Somebody else's cancellation that came at the same time stays one.
-        if self._task.uncancel() == 0:
+        ours_alone = self._task.uncancel() == 0
+        if ours_alone and kind is not None and issubclass(kind, asyncio.CancelledError):
             raise BackendTimeout("The model did not answer in time. Please try again.") from None

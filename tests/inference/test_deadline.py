@@ -36,6 +36,29 @@ async def test_tokens_that_keep_coming_reset_the_pause_but_not_the_total():
     assert 0.4 < time.monotonic() - start < 1.5
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_total_shorter_than_the_other_limits_is_kept(begun):
+    start = time.monotonic()
+    with pytest.raises(BackendTimeout), Deadline(first=5, idle=5, total=0.2) as deadline:
+        deadline.wait()
+        if begun:
+            deadline.got()
+            deadline.wait()
+        await asyncio.sleep(10)
+    assert 0.15 < time.monotonic() - start < 1
+
+
+async def test_a_total_that_ended_while_the_client_read_counts_as_soon_as_the_engine_is_waited_for():
+    start = time.monotonic()
+    with pytest.raises(BackendTimeout), Deadline(first=5, idle=5, total=0.2) as deadline:
+        deadline.wait()
+        deadline.got()
+        await asyncio.sleep(0.4)
+        deadline.wait()
+        await asyncio.sleep(10)
+    assert 0.35 < time.monotonic() - start < 1
+
+
 async def test_time_that_the_client_takes_does_not_count():
     with Deadline(first=5, idle=0.1, total=5) as deadline:
         deadline.wait()
