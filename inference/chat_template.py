@@ -191,6 +191,8 @@ class ChatTemplate:
             if room < 0:
                 raise ExhaustedError
             pieces.append(piece)
+        # A macro holds the context that holds it: left to the garbage collector, they would keep the conversation.
+        context.vars.clear()
         return "".join(pieces)
 
     def _refusal(self, message: str) -> InvalidRequest:

@@ -43,6 +43,17 @@ class ClientGone(Exception):
     """The client hung up before its request was read."""
 
 
+def forget_frames(*exceptions: BaseException | None) -> None:
+    """Parts exceptions from the frames that they went through, where variables hold them in turn.
+
+    Such cycles, with the request in them, would wait for the garbage collector.
+    """
+    for exception in exceptions:
+        while exception is not None:
+            exception.__traceback__ = None
+            exception = exception.__cause__ or exception.__context__
+
+
 class ApiConsumer(AsyncHttpConsumer):
     """One request.
 
@@ -160,6 +171,8 @@ class ApiConsumer(AsyncHttpConsumer):
                     exc_info=None if isinstance(exception, ApiError) else exception,
                 )
             await self.send_error(error)
+            forget_frames(error, exception)
+            del error
         finally:
             if self.keepalive is not None:
                 self.keepalive.cancel()

@@ -76,6 +76,17 @@ class ApiView(APIView):
         await self.admit(self.request)
         return await handler(self.request, *args, **kwargs)
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """DRF's request, which holds neither itself nor the view: as a cycle, every body would outlive its answer."""
+        found = Request(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+        )
+        found.parser_context.clear()
+        return found
+
     def handler(self, method: str) -> Callable[..., Awaitable[Result]]:
         """The coroutine for an HTTP method; raises `MethodNotSupported`."""
         found = getattr(self, method.lower(), None) if method.lower() in self.http_method_names else None
@@ -126,4 +137,7 @@ class ApiView(APIView):
         response.accepted_renderer = self.renderer_classes[0]()
         response.accepted_media_type = response.accepted_renderer.media_type
         response.renderer_context = {}  # type: ignore[attr-defined]
+        response.render()
+        # DRF has put the response itself in: a cycle, see `initialize_request`.
+        response.renderer_context.clear()  # type: ignore[attr-defined]
         return response
