@@ -79,10 +79,11 @@ class ServerError(ApiError):
 
 
 class BackendFailed(ServerError):
-    """The engine answered with an error or nonsense, or broke off."""
+    """The engine answered with an error or nonsense, or broke off. `reason`: see `inference.failures`."""
 
     status = 502
     code = "backend_error"
+    reason: str | None = None
 
 
 class ShuttingDown(ServerError):
@@ -102,10 +103,14 @@ class EngineRefused(BackendFailed):
 
 
 class BackendUnavailable(ServerError):
-    """No engine could be reached, or all are full. Safe to try on another deployment: nothing was generated."""
+    """No engine could be reached, or all are full. Safe to try on another deployment: nothing was generated.
+
+    `reason`: see `inference.failures`.
+    """
 
     status = 503
     code = "server_is_overloaded"
+    reason: str | None = None
 
 
 class BackendTimeout(ServerError):

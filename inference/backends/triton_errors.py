@@ -6,13 +6,12 @@ so the status says nothing and the message is what there is.
 
 from accounts.errors import ApiError
 from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded, EngineRefused, InvalidRequest
+from inference.failures import BUSY, Reason
 
 # Nothing was generated and another deployment may do better.
-_UNAVAILABLE = (
+_DOWN = (
     "is not healthy",  # a dead Python stub, which Triton still reports as READY
     "unhealthy vllm engine",
-    "exceeds maximum queue size",
-    "request timeout expired",
     "request for unknown model",
     "is not ready",
     "model version not ready",
@@ -21,9 +20,27 @@ _UNAVAILABLE = (
     "is at this moment unavailable",
     "unavailable",
 )
+# Triton's queue policy (ModelQueuePolicy in model_config.proto): the engine works, and has enough to do.
+_BUSY = ("exceeds maximum queue size", "request timeout expired")
 _TOO_LONG = ("maximum context length", "maximum model length", "longer than the maximum")
 FAILED = "The model failed to answer. Please try again."
 _VOCABULARY = ("out-of-vocab", "out of vocabulary")
+# Texts of the vLLM backend begin so; what follows comes from the engine and may quote the request.
+_FROM_ENGINE = "error generating stream"
+# vLLM's EngineDeadError and MQEngineDeadError (vllm/v1/engine/exceptions.py and its predecessors), which nothing but a
+# restart heals. Only as the beginning, where no request can put its words.
+_ENGINE_DEAD = tuple(
+    f"{_FROM_ENGINE}: {text}"
+    for text in (
+        "enginecore encountered an issue",
+        "engine loop is not running",
+        "background loop has errored",
+        "background loop is stopped",
+    )
+)
+# Statuses of whatever stands before Triton, or of its restricted API.
+_SECRET_REFUSED = frozenset({401, 403})
+_TOO_MANY = 429
 
 
 def backend_error(text: str, *, began: bool) -> ApiError:
@@ -33,15 +50,38 @@ def backend_error(text: str, *, began: bool) -> ApiError:
         return ContextLengthExceeded("The prompt is longer than this model's maximum context length.", param="messages")
     if not began and any(part in lowered for part in _VOCABULARY):
         return InvalidRequest("A token id is not in this model's vocabulary.", param="logit_bias", code="invalid_value")
-    # Texts of the vLLM backend begin so; what follows comes from the engine and may quote the request.
-    engine_refused = lowered.startswith("error generating stream")
-    if engine_refused:
+    if lowered.startswith(_ENGINE_DEAD):
+        return failed(Reason.ENGINE_DOWN)
+    if lowered.startswith(_FROM_ENGINE):
         return EngineRefused(FAILED)
-    if not began and any(part in lowered for part in _UNAVAILABLE):
-        return unavailable()
-    return BackendFailed(FAILED)
+    if not began and any(part in lowered for part in _BUSY):
+        return unavailable(BUSY)
+    if any(part in lowered for part in _DOWN):
+        return failed(Reason.ENGINE_DOWN) if began else unavailable(Reason.ENGINE_DOWN)
+    return failed(Reason.ENGINE_ERROR)
 
 
-def unavailable() -> BackendUnavailable:
-    """The engine cannot take the request now."""
-    return BackendUnavailable("The model is temporarily unavailable. Please try again.", headers={"retry-after": "1"})
+def status_error(status: int) -> BackendUnavailable:
+    """The error for an HTTP `status` that Triton's generate extension never answers with: nothing was generated."""
+    if status in _SECRET_REFUSED:
+        return unavailable(Reason.SECRET_REFUSED)
+    return unavailable(BUSY if status == _TOO_MANY else Reason.HTTP_ERROR)
+
+
+def failed(reason: str) -> BackendFailed:
+    """The engine answered with an error."""
+    error = BackendFailed(FAILED)
+    error.reason = reason
+    return error
+
+
+def unavailable(reason: str | None = None) -> BackendUnavailable:
+    """The engine cannot take the request now; without a `reason`, the exception behind it tells."""
+    error = BackendUnavailable(
+        "The model is at its capacity at the moment. Please try again."
+        if reason == BUSY
+        else "The model is temporarily unavailable. Please try again.",
+        headers={"retry-after": "1"},
+    )
+    error.reason = reason
+    return error

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from inference.backends.sse import SseDecoder
 from inference.backends.transport import TRANSPORT_ERRORS, EngineResponse, send
-from inference.backends.triton_errors import backend_error, unavailable
+from inference.backends.triton_errors import backend_error, status_error, unavailable
 from inference.errors import BackendFailed
 from inference.generation import (
     ChosenToken,
@@ -183,13 +183,13 @@ async def _refusal(response: EngineResponse) -> Exception:
             break
     if response.status_code != TRITON_ERROR:
         # A proxy before Triton, a wrong secret, an unknown address: nothing was generated.
-        return unavailable()
+        return status_error(response.status_code)
     payloads = SseDecoder().feed(body) if body.startswith(b"data:") else [body]
     try:
         text = _decode_response(payloads[0]).error or ""
     except (msgspec.DecodeError, IndexError):
         text = ""
-    return backend_error(text, began=False) if text else unavailable()
+    return backend_error(text, began=False) if text else status_error(response.status_code)
 
 
 class _Answer:
