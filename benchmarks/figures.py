@@ -1,6 +1,7 @@
 """What is measured: phases of load and the figures that they yield, one value a round."""
 
 import asyncio
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,10 +42,13 @@ class Sent:
 
 @dataclass
 class Bench:
-    """The servers' processes, and what was sent to each target."""
+    """The servers' processes and their clients, and what was sent to each."""
 
     servers: dict[str, Server]
+    clients: dict[str, Client]
     load: Load
+    # Requests since the soak's warm-up, and Hanse's resident memory in MB.
+    memory: list[tuple[int, float]] = field(default_factory=list)
     sent: dict[str, Sent] = field(default_factory=dict)
 
     async def phase(
@@ -78,18 +82,30 @@ class Bench:
         # The relay gets more of them: it is through so soon that a blink of the machine would show.
         requests = self.load.requests // REQUEST_SLICES * (1 if client.target.openai else 4)
         each = max(1, requests // clients)
+        connections = self.engine_counters()["connections"]
         seconds, result = await self.cpu(client, shape, clients=clients, each=each)
-        rate = clients / statistics.mean(one.total for one in result)
-        return {"cpu_request": seconds / len(result) * 1e6, "requests_per_second": rate}
+        return {
+            "cpu_request": seconds / len(result) * 1e6,
+            "requests_per_second": clients / statistics.mean(one.total for one in result),
+            "connections": float(self.engine_counters()["connections"] - connections),
+        }
+
+    def engine_counters(self) -> dict[str, int]:
+        """What the engine has served so far."""
+        counters: dict[str, int] = json.loads(self.servers["engine"].get("/counters"))
+        return counters
 
     async def chunk_figures(self, client: Client) -> Figures:
         """µs of CPU for a paced chunk that is streamed to the client, and how the chunks arrived there."""
+        before = self.engine_counters()
         chunk, result = await self.chunk_cpu(client, streamed=True)
-        return {
-            "cpu_chunk": chunk,
-            "longest_gap": quantile([one.longest_gap for one in result], 0.5) * 1e3,
-            "chunks_per_read": LONG * len(result) / sum(one.reads for one in result),
-        }
+        tokens, writes = (self.engine_counters()[name] - before[name] for name in ("tokens", "writes"))
+        return {"cpu_chunk": chunk, "tokens_per_write": tokens / writes} | gap_figures(result)
+
+    async def engine_gap_figures(self, client: Client) -> Figures:
+        """The same of the engine, without CPU: it shares its core with the load."""
+        shape = Shape(LONG, self.load.pace, streamed=True, prompt_bytes=self.load.prompt_bytes)
+        return gap_figures(await self.phase(client, shape, clients=self.load.streams, each=1, ramp=0.3))
 
     async def collected_chunk_figures(self, client: Client) -> Figures:
         """µs of CPU for a paced chunk of an answer that the client gets whole."""
@@ -118,7 +134,7 @@ class Bench:
         figures: Figures = {}
         for clients in LEVELS:
             pace = 0 if clients == 1 else min(self.load.pace, LATENCY_CHUNKS // clients)
-            each = {1: max(10, self.load.requests // 20), 16: 5}.get(clients, 2)
+            each = {1: max(10, self.load.requests // 20), 16: 8}.get(clients, 2)
             ramp = TOKENS / pace if pace else 0.0
             for streamed in (False, True):
                 shape = Shape(TOKENS, pace, streamed=streamed, prompt_bytes=self.load.prompt_bytes)
@@ -141,6 +157,16 @@ class Bench:
         for streamed in (False, True):
             shape = Shape(TOKENS, 0, streamed=streamed, prompt_bytes=self.load.prompt_bytes)
             await self.phase(client, shape, clients=32, each=8)
+
+
+def gap_figures(streams: list[Exchange]) -> Figures:
+    """The longest gaps between chunks of long streams in ms, and the chunks in a read."""
+    gaps = [one.longest_gap for one in streams]
+    return {
+        "gap_p50": quantile(gaps, 0.5) * 1e3,
+        "gap_p99": quantile(gaps, 0.99) * 1e3,
+        "chunks_per_read": LONG * len(streams) / sum(one.reads for one in streams),
+    }
 
 
 def quantile(values: Sequence[float], share: float) -> float:

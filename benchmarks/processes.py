@@ -34,14 +34,29 @@ def cores() -> tuple[set[int], set[int]]:
 
 
 class Server:
-    """A child process that listens on `port` of 127.0.0.1; its output goes to a file in `folder`."""
+    """A child process that listens on `port` of 127.0.0.1; its output goes to a file in `folder`.
 
-    def __init__(self, name: str, command: list[str], *, port: int, core: set[int], folder: Path) -> None:
+    It is up when a GET of `ready` brings 200; when that is empty, when the port is open.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        port: int,
+        core: set[int],
+        folder: Path,
+        environment: Mapping[str, str],
+        ready: str = "",
+    ) -> None:
         self.name = name
         self.command = command
         self.port = port
         self.core = core
         self.log = folder / f"{name}.log"
+        self.environment = environment
+        self.ready = ready
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,38 +66,46 @@ class Server:
             raise StartError(f"{self.name} was not started.")
         return self.process.pid
 
-    def start(self, environment: Mapping[str, str], ready: str, *, seconds: float = 60) -> None:
-        """Run the command until `ready` (a path) answers 200. Raises `StartError`."""
+    def start(self, *, seconds: float = 60) -> None:
+        """Run the command until it is up. Raises `StartError`."""
         with self.log.open("wb") as log:
             # preexec_fn: the pin must hold before the first thread starts, since threads inherit it.
             self.process = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env=dict(environment),
+                env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 preexec_fn=lambda: os.sched_setaffinity(0, self.core),
             )
         deadline = time.monotonic() + seconds
-        while not self.answers(ready):
+        while not self.is_up():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise StartError(f"{self.name} did not come up:\n{self.last_lines()}")
             time.sleep(0.05)
 
-    def answers(self, path: str) -> bool:
-        """Whether a GET of `path` brings 200; an empty path only asks whether the port is open."""
+    def is_up(self) -> bool:
+        """Whether it answers."""
         try:
-            if not path:
+            if not self.ready:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return True
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
-                return bool(response.status == 200)
+            self.get(self.ready)
         except (OSError, urllib.error.URLError):
             return False
+        return True
 
-    def last_lines(self, count: int = 30) -> str:
-        """The end of its output."""
+    def get(self, path: str) -> bytes:
+        """What a GET of `path` brings. Raises `OSError` (`urllib.error.HTTPError` for another status than 2xx)."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            body: bytes = response.read()
+            return body
+
+    def last_lines(self, count: int = 10) -> str:
+        """The end of its output; nothing if it was not started."""
+        if self.process is None:
+            return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
 
     def cpu_seconds(self) -> float:

@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 UPSTREAM = os.environ.get("RELAY_UPSTREAM", "")
 sessions: list[aiohttp.ClientSession] = []
 
@@ -18,14 +20,12 @@ def session() -> aiohttp.ClientSession:
     return sessions[0]
 
 
-def head(content_type: bytes) -> Message:
+def head(content_type: bytes, *more: tuple[bytes, bytes]) -> Message:
     """The start of a 200."""
-    return {"type": "http.response.start", "status": 200, "headers": [(b"content-type", content_type)]}
+    return {"type": "http.response.start", "status": 200, "headers": [(b"content-type", content_type), *more]}
 
 
-async def app(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def app(scope: Message, receive: Receive, send: Send) -> None:
     """Any POST goes to the engine; a streamed answer is passed on read by read, another is collected first."""
     message = await receive()
     body = message["body"]

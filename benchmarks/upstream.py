@@ -137,7 +137,8 @@ class Counters:
     """What the process has served; `GET /counters` tells."""
 
     def __init__(self) -> None:
-        self.started = self.completed = self.cancelled = 0
+        # Connections that brought a request; answers; writes of paced answers, and the tokens in them.
+        self.connections = self.started = self.completed = self.cancelled = self.writes = self.tokens = 0
 
 
 class Connection(asyncio.Protocol):
@@ -154,6 +155,7 @@ class Connection(asyncio.Protocol):
         self.writable = True
         self.sent = self.total = self.pace = 0
         self.began = 0.0
+        self.used = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the peer is there."""
@@ -215,6 +217,9 @@ class Connection(asyncio.Protocol):
             self.transport.write(json_answer(b"400 Bad Request", {"error": str(refusal)}))
             return
         self.counters.started += 1
+        if not self.used:
+            self.used = True
+            self.counters.connections += 1
         self.pace = self.default_pace if pace is None else pace
         if self.pace <= 0:
             self.counters.completed += 1
@@ -231,6 +236,8 @@ class Connection(asyncio.Protocol):
         due = min(self.total, max(self.sent + 1, int((self.loop.time() - self.began) * self.pace + 0.5)))
         frames = answer(self.sent, due, self.total)
         self.transport.write(frames if self.sent else HEAD + frames)
+        self.counters.writes += 1
+        self.counters.tokens += due - self.sent
         self.sent = due
         if due < self.total:
             self.timer = self.loop.call_at(self.began + (due + 1) / self.pace, self.tick)

@@ -27,6 +27,7 @@ from tests.engines import free_port, with_database  # noqa: E402
 LANES = ("embedded", "servers")
 # What uses no engine of a lane, or brings its own: the first lane's run is enough.
 ONCE = (
+    "tests/benchmarks",
     "tests/triton",
     "tests/browser",
     "tests/live/test_up.py",
