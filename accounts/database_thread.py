@@ -10,18 +10,23 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-async def in_database_thread(
-    work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> Result:
-    """What `work` returns, run in a thread whose connection goes back to the pool at once.
+def giving_connection_back(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """`work` for a thread of an executor: its connection goes back to the pool at once.
 
-    Threads of the executor live for ever and end no request: nothing else would give the connection back.
+    Such threads live for ever and end no request: nothing else would give the connection back.
     """
 
-    def run() -> Result:
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return work(*args, **kwargs)
         finally:
             connection.close()
 
-    return await sync_to_async(run, thread_sensitive=False)()
+    return run
+
+
+async def in_database_thread(
+    work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """What `work` returns, run in a thread of the event loop's executor."""
+    return await sync_to_async(giving_connection_back(work), thread_sensitive=False)(*args, **kwargs)

@@ -1,10 +1,12 @@
 """API keys as text: how they are made, recognised and digested. `docs/api-keys.md` says the same for scanners.
 
-    sk-hanse-  Ab3dEf6hIj9k  <43 characters>  <6 characters>
-    prefix     public id     256 random bits  CRC-32 of everything before it
+    sk-hanse-  Ab3dEf6h+Ij9k  <43 characters>  <6 characters>
+    prefix     public id      256 random bits  CRC-32 of everything before it
 
-The checksum is GitHub's idea (github.blog, "Behind GitHub's new authentication token formats"): a scanner, and we
-ourselves, tell a real key from a random string without asking a database.
+The checksum is GitHub's idea (github.blog, "Behind GitHub's new authentication token formats"): a scanner tells a real
+key from a random string without asking anybody. Whoever knows the format can make up keys with a good checksum, but
+not with a good public id: its last characters are a seal that takes the server's pepper. So we refuse made-up keys
+without asking the database.
 """
 
 import hmac
@@ -18,6 +20,7 @@ from django.conf import settings
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PUBLIC_ID_LENGTH = 12
+SEAL_LENGTH = 4  # of those; one of 15 million made-up ids passes
 SECRET_BITS = 256
 SECRET_LENGTH = 43  # 62 ** 43 is just above 2 ** 256
 CHECKSUM_LENGTH = 6  # 62 ** 6 is above 2 ** 32
@@ -40,9 +43,26 @@ class MintedKey:
 def make_key(public_id: str | None = None) -> MintedKey:
     """A key with a new secret, and a new public id unless one is given (a rotation keeps it)."""
     if public_id is None:
-        public_id = "".join(secrets.choice(ALPHABET) for _ in range(PUBLIC_ID_LENGTH))
+        public_id = make_public_id()
     text = compose_key(settings.API_KEY_PREFIX, public_id, secrets.randbits(SECRET_BITS))
     return MintedKey(text=text, public_id=public_id, digest=digest_of(text, settings.API_KEY_PEPPER))
+
+
+def make_public_id() -> str:
+    """A new public id: 47 random bits (so that of a hundred thousand keys no two share one) and their seal."""
+    name = "".join(secrets.choice(ALPHABET) for _ in range(PUBLIC_ID_LENGTH - SEAL_LENGTH))
+    return name + seal_of(name)
+
+
+def is_sealed(public_id: str) -> bool:
+    """Whether a public id was made with this server's pepper. Nothing is secret about it, or granted by it."""
+    return public_id[-SEAL_LENGTH:] == seal_of(public_id[:-SEAL_LENGTH])
+
+
+def seal_of(name: str) -> str:
+    """The end of the public id that begins with `name`."""
+    mac = hmac.digest(settings.API_KEY_PEPPER.encode(), b"public id " + name.encode(), "sha256")
+    return base62(int.from_bytes(mac[:8]) % 62**SEAL_LENGTH, SEAL_LENGTH)
 
 
 def compose_key(prefix: str, public_id: str, secret: int) -> str:

@@ -1,24 +1,21 @@
 """The catalogue as requests see it: an immutable snapshot of models, deployments and prices."""
 
-import asyncio
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
-from django.db.utils import Error
 from django.utils import timezone
 from msgspec import Struct
 
-from accounts.database_thread import in_database_thread
+from accounts.announcements import CATALOGUE, listen
 from accounts.principals import Principal
 from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
-from inference.errors import BackendUnavailable
 from inference.generation import Target
 from inference.models import Deployment, Lifecycle, ServedModel, Visibility
+from inference.snapshots import SnapshotCache
 from inference.tokenization import AssetError, ModelAssets, load_assets
 
 if TYPE_CHECKING:
@@ -172,64 +169,5 @@ def load_catalogue() -> Catalogue:
     return Catalogue(offers=offers, by_name=by_name, prices=load_price_book())
 
 
-class CatalogueCache:
-    """The process' snapshot. A request takes what is there; a stale one is renewed behind its back."""
-
-    def __init__(self) -> None:
-        self._snapshot: Catalogue | None = None
-        self._loaded_at = 0.0
-        self._generation = 0
-        self._loading: asyncio.Task[Catalogue] | None = None
-
-    def invalidate(self) -> None:
-        """The next request waits for a new snapshot. Callable from any thread."""
-        self._generation += 1
-        self._snapshot = None
-
-    async def current(self) -> Catalogue:
-        """The snapshot, at most two `CATALOGUE_TTL_SECONDS` behind what other processes wrote."""
-        snapshot = self._snapshot
-        age = time.monotonic() - self._loaded_at
-        ttl: float = settings.CATALOGUE_TTL_SECONDS
-        if snapshot is not None and age <= ttl:
-            return snapshot
-        loading = self._refresh()
-        # Under traffic a request renews the snapshot for those after it; after a silence it is too old to be used.
-        if snapshot is not None and age <= 2 * ttl:
-            return snapshot
-        try:
-            return await asyncio.shield(loading)
-        except Error as error:
-            # Without its database the gateway goes on with what it knew last.
-            if snapshot is not None:
-                return snapshot
-            raise BackendUnavailable(
-                "The catalogue cannot be read at the moment. Please try again.", headers={"retry-after": "1"}
-            ) from error
-
-    def _refresh(self) -> "asyncio.Task[Catalogue]":
-        loop = asyncio.get_running_loop()
-        task = self._loading
-        if task is None or task.done() or task.get_loop() is not loop:
-            task = self._loading = loop.create_task(self._load())
-            task.add_done_callback(_log_failure)
-        return task
-
-    async def _load(self) -> Catalogue:
-        while True:
-            generation = self._generation
-            started = time.monotonic()
-            snapshot = await in_database_thread(load_catalogue)
-            # What changed while it was read makes it old already.
-            if generation == self._generation:
-                self._snapshot = snapshot
-                self._loaded_at = started
-                return snapshot
-
-
-def _log_failure(task: "asyncio.Task[Catalogue]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("catalogue_not_loaded", exc_info=task.exception())
-
-
-catalogue = CatalogueCache()
+catalogue = SnapshotCache(load_catalogue, settings.CATALOGUE_TTL_SECONDS)
+listen(CATALOGUE, catalogue.invalidate, catalogue.invalidate)

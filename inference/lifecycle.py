@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from accounts import last_used
+from accounts.subscription import hear_announcements
 from billing.metering import writer
 from inference.backends.transport import close_transport
 
@@ -20,13 +21,15 @@ draining = asyncio.Event()
 requests_underway: "set[asyncio.Task[Any]]" = set()
 
 _flusher: "asyncio.Task[None] | None" = None
+_listener: "asyncio.Task[None] | None" = None
 
 
 async def ensure_running() -> None:
     """Starts the process' background work on the first request: Daphne knows no start-up event."""
-    global _flusher
+    global _flusher, _listener
     if _flusher is None or _flusher.done():
         _flusher = asyncio.get_running_loop().create_task(_flush_for_ever())
+        _listener = asyncio.get_running_loop().create_task(hear_announcements())
 
 
 async def _flush_for_ever() -> None:
@@ -55,6 +58,8 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
         elif message["type"] == "lifespan.shutdown":
             if _flusher is not None:
                 _flusher.cancel()
+            if _listener is not None:
+                _listener.cancel()
             if requests_underway:
                 await asyncio.wait(requests_underway, timeout=CANCELLED_SECONDS)
             await writer().close()

@@ -1,16 +1,19 @@
-"""Writes to the catalogue, each with its audit event; a change is in force in this process at once."""
+"""Writes to the catalogue, each with its audit event, and announced to every process."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
+from accounts.announcements import CATALOGUE, announce
 from accounts.audit import record_event
 from accounts.models import Organization, User
 from billing.pricing import is_priced
 from inference.backend_secrets import seal
-from inference.catalogue import assets_of_model, catalogue
+from inference.catalogue import assets_of_model
 from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
 from inference.tokenization import AssetError
 
@@ -55,7 +58,7 @@ def note_model_change(*, actor: User | str, model: ServedModel, created: bool, d
         target=model,
         detail={"published": model.published, "lifecycle": model.lifecycle, **(detail or {})},
     )
-    transaction.on_commit(catalogue.invalidate)
+    announce(CATALOGUE)
 
 
 def _assign(row: ServedModel | Deployment, values: dict[str, Any]) -> bool:
@@ -103,8 +106,13 @@ def grant_model(*, actor: User | str, model: ServedModel, organization: Organiza
         _, created = ModelGrant.objects.get_or_create(model=model, organization=organization)
         if created:
             record_event(actor=actor, organization=organization, action="model.granted", target=model, detail={})
-            transaction.on_commit(catalogue.invalidate)
+            announce(CATALOGUE)
     return created
+
+
+_SAVED = [
+    field.name for field in Deployment._meta.concrete_fields if not field.primary_key and field.name != "draining_since"
+]
 
 
 def save_deployment(*, actor: User | str, deployment: Deployment, secret: str | None = None) -> Deployment:
@@ -114,7 +122,8 @@ def save_deployment(*, actor: User | str, deployment: Deployment, secret: str | 
         if secret is not None:
             deployment.secret_value = seal(secret)
         deployment.full_clean()
-        deployment.save()
+        # What was read before it was drained shall not resume it.
+        deployment.save(update_fields=None if created else _SAVED)
         record_event(
             actor=actor,
             organization=None,
@@ -122,7 +131,7 @@ def save_deployment(*, actor: User | str, deployment: Deployment, secret: str | 
             target=deployment,
             detail={"model": deployment.model.model_id, "enabled": deployment.enabled, "weight": deployment.weight},
         )
-        transaction.on_commit(catalogue.invalidate)
+        announce(CATALOGUE)
     return deployment
 
 
@@ -146,6 +155,33 @@ def add_deployment(
     return deployment, created
 
 
+def drain_deployment(*, actor: User | str, deployment: Deployment) -> bool:
+    """No new requests for a deployment from now on; those under way finish. False where it is draining already."""
+    return _set_draining(actor, deployment, since=timezone.now(), action="deployment.drained")
+
+
+def resume_deployment(*, actor: User | str, deployment: Deployment) -> bool:
+    """New requests for a drained deployment again. False where it was not draining."""
+    return _set_draining(actor, deployment, since=None, action="deployment.resumed")
+
+
+def _set_draining(actor: User | str, deployment: Deployment, *, since: datetime | None, action: str) -> bool:
+    with transaction.atomic():
+        rows = Deployment.objects.filter(pk=deployment.pk, draining_since__isnull=since is not None)
+        if not rows.update(draining_since=since):
+            return False
+        deployment.draining_since = since
+        record_event(
+            actor=actor,
+            organization=None,
+            action=action,
+            target=deployment,
+            detail={"model": deployment.model.model_id},
+        )
+        announce(CATALOGUE)
+    return True
+
+
 def delete_deployment(*, actor: User | str, deployment: Deployment) -> None:
     """Takes a deployment away."""
     with transaction.atomic():
@@ -157,7 +193,7 @@ def delete_deployment(*, actor: User | str, deployment: Deployment) -> None:
             detail={"model": deployment.model.model_id},
         )
         deployment.delete()
-        transaction.on_commit(catalogue.invalidate)
+        announce(CATALOGUE)
 
 
 def delete_model(*, actor: User | str, model: ServedModel) -> None:
@@ -165,4 +201,4 @@ def delete_model(*, actor: User | str, model: ServedModel) -> None:
     with transaction.atomic():
         record_event(actor=actor, organization=None, action="model.deleted", target=model, detail={})
         model.delete()
-        transaction.on_commit(catalogue.invalidate)
+        announce(CATALOGUE)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.announcements import KEY, announce
 from accounts.audit import Actor, record_event
-from accounts.keys import make_key
+from accounts.keys import is_sealed, make_key, make_public_id
 from accounts.models import ApiKey, ApiKeySecret, Project, User
-from accounts.principals import principals
 from accounts.restrictions import clean_restrictions
 from accounts.scopes import DEFAULT_SCOPES
 from accounts.selectors import key_with_name
@@ -108,7 +107,8 @@ def revoke_key(*, actor: Actor, api_key: ApiKey) -> ApiKey:
 def rotate_key(
     *, actor: Actor, api_key: ApiKey, overlap: timedelta | None = None, expected_secret: int | None = None
 ) -> IssuedKey:
-    """A new secret for a key; its id, name and usage stay.
+    """A new secret for a key; its id, name and usage stay. After a change of the pepper, which ended all secrets and
+    the seals of public ids, it also gets a new public id.
 
     For `overlap` (default: `settings.KEY_ROTATION_OVERLAP_HOURS`) the old secret works as well; with zero it ends at
     once. `expected_secret` is the primary key of the newest secret that the person saw. Raises `KeyInactiveError`,
@@ -132,6 +132,9 @@ def rotate_key(
     locked.secrets.filter(expires_at__isnull=True).update(expires_at=end)
     locked.secrets.filter(expires_at__gt=end).update(expires_at=end)
     locked.secrets.filter(expires_at__lte=now).delete()
+    if not is_sealed(locked.public_id):
+        locked.public_id = make_public_id()
+        locked.save(update_fields=["public_id"])
     minted = make_key(locked.public_id)
     ApiKeySecret.objects.create(api_key=locked, digest=minted.digest)
     _record(actor, locked, "api_key.rotated", {"old_secret_works_until": plain(end)})
@@ -159,4 +162,4 @@ def _record(actor: Actor, api_key: ApiKey, action: str, detail: dict[str, Any]) 
 
 
 def _announce(api_key: ApiKey) -> None:
-    transaction.on_commit(partial(principals.invalidate_key, api_key.pk))
+    announce(KEY, api_key.pk)

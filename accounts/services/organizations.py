@@ -1,13 +1,12 @@
 """Organizations and their projects."""
 
-from functools import partial
 from typing import Any
 
 from django.db import transaction
 
+from accounts.announcements import ORGANIZATION, announce
 from accounts.audit import Actor, record_event
 from accounts.models import Organization, Project, Role, User
-from accounts.principals import principals
 from accounts.services.changes import apply_changes
 from accounts.services.members import add_member
 
@@ -47,7 +46,7 @@ def update_organization(*, actor: Actor, organization: Organization, **changes: 
         locked.save(update_fields=list(changed))
         record_event(actor=actor, organization=locked, action="organization.changed", target=locked, detail=changed)
     if "slug" in changed:
-        transaction.on_commit(partial(principals.invalidate_organization, locked.pk))
+        announce(ORGANIZATION, locked.pk)
     return locked
 
 
@@ -66,7 +65,7 @@ def update_organization_status(*, actor: Actor, organization: Organization, stat
             detail={"from": before, "to": status},
         )
     # Also when the row was right already: whoever suspends a second time wants the keys gone, whatever happened before.
-    transaction.on_commit(partial(principals.invalidate_organization, locked.pk))
+    announce(ORGANIZATION, locked.pk)
     return locked
 
 

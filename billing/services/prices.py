@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.announcements import CATALOGUE, announce
 from accounts.audit import Actor, record_event
 from accounts.models import Organization
 from billing.errors import PriceError
@@ -67,6 +68,7 @@ def set_price(
             version.save(force_insert=True)
             detail = {"effective_from": begin.isoformat(), **dict(zip(KINDS, _amounts(version), strict=True))}
             record_event(actor=actor, organization=organization, action="price.set", target=version, detail=detail)
+            announce(CATALOGUE)
     except PriceInEffectError as error:
         raise PriceError(IN_EFFECT) from error
     except IntegrityError as error:
@@ -85,6 +87,7 @@ def withdraw_price(*, version: PriceVersion, actor: Actor = "system") -> None:
         version.delete()
     except PriceInEffectError as error:
         raise PriceError(IN_EFFECT) from error
+    announce(CATALOGUE)
 
 
 def _amounts(version: PriceVersion) -> tuple[int, int, int, int]:

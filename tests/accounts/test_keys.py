@@ -16,6 +16,7 @@ from accounts.keys import (
     contains_key,
     digest_of,
     fingerprint,
+    is_sealed,
     make_key,
     mask,
     parse_key,
@@ -93,6 +94,25 @@ def test_the_secrets_of_new_keys_use_all_256_bits() -> None:
     assert max(numbers) < 2**256
     # Of 400 numbers of 256 random bits, each bit is set in some and clear in others.
     assert all(0 < sum(number >> bit & 1 for number in numbers) < 400 for bit in range(256))
+
+
+def test_the_seal_of_a_public_id_takes_the_pepper(settings: object) -> None:
+    ids = {make_key().public_id for _ in range(50)}
+    assert all(map(is_sealed, ids))
+    settings.API_KEY_PEPPER = "another pepper that is long enough to be one"
+    assert not any(map(is_sealed, ids))
+
+
+@given(public_ids)
+def test_a_made_up_public_id_is_not_sealed(public_id: str) -> None:
+    assert not is_sealed(public_id)
+
+
+@given(st.integers(0, 11), st.sampled_from(ALPHABET))
+def test_any_one_changed_character_breaks_the_seal(at: int, other: str) -> None:
+    public_id = make_key().public_id
+    changed = public_id[:at] + other + public_id[at + 1 :]
+    assert is_sealed(changed) == (changed == public_id)
 
 
 def test_a_rotated_key_keeps_its_public_id() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -12,12 +13,13 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from accounts.errors import KeyRefused, KeysUnavailable
-from accounts.keys import make_key
+from accounts.keys import PUBLIC_ID_LENGTH, base62, compose_key, make_key, parse_key
 from accounts.models import ApiKey, ApiKeySecret, Project
 from accounts.principals import Principal, PrincipalCache, principals
 from accounts.services import (
     issue_key,
     revoke_key,
+    rotate_key,
 )
 from tests.accounts.asking import Clock, get, in_thread, refusal
 from tests.accounts.conftest import ACTOR
@@ -54,10 +56,73 @@ def test_keys_with_a_wrong_checksum_never_reach_the_database(project: Project, s
     assert statements == []
 
 
+def made_up(count: int, public_id: str = "") -> list[str]:
+    """Different keys of somebody who knows the format, and perhaps somebody's public id: all but the seal is right."""
+    ids = (public_id or base62(number, PUBLIC_ID_LENGTH) for number in range(count))
+    return [compose_key("sk-hanse-", name, number) for number, name in enumerate(ids)]
+
+
+async def refused(cache: PrincipalCache, texts: list[str]) -> None:
+    """Asks for all of them at once."""
+    answers = await asyncio.gather(*(cache.get(text) for text in texts), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {KeyRefused}
+
+
+def test_made_up_keys_by_the_thousand_cost_no_query(project: Project, statements: list[str]) -> None:
+    good, cold = (issue_key(actor=ACTOR, project=project, name=name).text for name in ("good", "cold"))
+    cache = PrincipalCache()
+
+    async def flood() -> None:
+        await cache.get(good)
+        statements.clear()
+        await refused(cache, made_up(5000))
+        assert statements == []
+        begin = time.perf_counter()
+        flooding = asyncio.create_task(refused(cache, made_up(5000)))
+        await cache.get(cold)
+        assert time.perf_counter() - begin < 1.0, "a good key that is not cached gets in during the flood"
+        await flooding
+        await cache.get(good)
+        assert len(statements) == 1, "of the cold key"
+
+    asyncio.run(flood())
+
+
+def test_wrong_secrets_of_a_known_public_id_share_a_query_a_second(project: Project, statements: list[str]) -> None:
+    clock = Clock()
+    cache = PrincipalCache(clock=clock)
+    issued = issue_key(actor=ACTOR, project=project, name="shop")
+    revoked = issue_key(actor=ACTOR, project=project, name="gone")
+    revoke_key(actor=ACTOR, api_key=revoked.api_key)
+    statements.clear()
+
+    async def guess() -> None:
+        for _ in range(2):
+            await cache.get(issued.text)
+            await refused(cache, made_up(1000, issued.api_key.public_id))
+            await refused(cache, made_up(1000, revoked.api_key.public_id))
+            clock.at += 1.0
+
+    asyncio.run(guess())
+    assert len(statements) == 4
+
+
+def test_a_rotated_secret_is_let_in_a_second_later_though_nobody_told(project: Project) -> None:
+    clock = Clock()
+    cache = PrincipalCache(clock=clock)
+    issued = issue_key(actor=ACTOR, project=project, name="shop")
+    get(issued.text, cache)
+    clock.at += 1.0
+    text = rotate_key(actor=ACTOR, api_key=issued.api_key).text
+    assert get(text, cache).key_id == issued.api_key.pk
+
+
 def test_wrong_keys_by_the_thousand_evict_no_good_one(project: Project, statements: list[str]) -> None:
     cache = PrincipalCache(capacity=3, refusal_capacity=5)
     good = [issue_key(actor=ACTOR, project=project, name=f"key {number}").text for number in range(3)]
-    wrong = [make_key().text for _ in range(40)] + [f"sk-hanse-{number:061}" for number in range(2000)]
+    public_id = parse_key(good[0])
+    wrong = [make_key().text for _ in range(40)] + made_up(1000) + made_up(1000, public_id)
+    wrong += [f"sk-hanse-{number:061}" for number in range(1000)]
 
     async def flood() -> None:
         for text in good:
@@ -71,6 +136,51 @@ def test_wrong_keys_by_the_thousand_evict_no_good_one(project: Project, statemen
 
     asyncio.run(flood())
     assert statements == []
+
+
+def test_wrong_secrets_do_not_keep_a_key_in_the_cache(project: Project) -> None:
+    cache = PrincipalCache(capacity=2)
+    first, second, third = (issue_key(actor=ACTOR, project=project, name=name).text for name in ("a", "b", "c"))
+
+    async def use() -> None:
+        await cache.get(first)
+        await cache.get(second)
+        await refused(cache, made_up(1, parse_key(first)))
+        await cache.get(third)
+
+    asyncio.run(use())
+    assert list(vars(cache)["_principals"]) == [parse_key(second), parse_key(third)]
+
+
+def test_a_frozen_database_keeps_nobody_waiting_for_long(
+    project: Project, monkeypatch: pytest.MonkeyPatch, statements: list[str]
+) -> None:
+    monkeypatch.setattr("accounts.principals.cache.LOOKUP_SECONDS", 0.3)
+    texts = [issue_key(actor=ACTOR, project=project, name=str(number)).text for number in range(20)]
+    thaw = threading.Event()
+    cache = PrincipalCache()
+
+    def frozen(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        thaw.wait(20)
+        return execute(sql, params, many, context)
+
+    def freeze(sender: Any, connection: Any, **kwargs: Any) -> None:
+        connection.execute_wrappers.append(frozen)
+
+    async def ask() -> list[Any]:
+        connection_created.connect(freeze)
+        begin = time.perf_counter()
+        answers = await asyncio.gather(*(cache.get(text) for text in texts), return_exceptions=True)
+        assert time.perf_counter() - begin < 1.0
+        connection_created.disconnect(freeze)
+        statements.clear()
+        thaw.set()
+        await cache.get(texts[0])
+        return answers
+
+    assert {type(answer) for answer in asyncio.run(ask())} == {KeysUnavailable}
+    # Those who gave up before a thread was free for them left no work behind.
+    assert len(statements) <= 5
 
 
 def test_the_key_used_longest_ago_makes_room(project: Project, statements: list[str]) -> None:
@@ -166,12 +276,13 @@ class LateExecutor(ThreadPoolExecutor):
         return super().submit(late)
 
 
-def test_a_load_that_raced_with_a_revocation_is_not_kept(project: Project) -> None:
+def test_a_load_that_raced_with_a_revocation_is_not_kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     issued = issue_key(actor=ACTOR, project=project, name="shop")
 
+    executor = LateExecutor()
+    monkeypatch.setattr(principals, "_threads", executor)
+
     async def race() -> None:
-        executor = LateExecutor()
-        asyncio.get_running_loop().set_default_executor(executor)
         before = asyncio.create_task(principals.get(issued.text))
         while not executor.worked.is_set():  # noqa: ASYNC110  (a thread sets it)
             await asyncio.sleep(0.005)
@@ -235,8 +346,13 @@ def test_a_database_that_does_not_answer_is_a_503_worth_a_retry(project: Project
     known = issue_key(actor=ACTOR, project=project, name="known").text
     get(known)
 
+    broken = True
+
     def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        raise OperationalError("the server closed the connection unexpectedly")
+        # Wrappers stay with the connections of threads that outlive the test.
+        if broken:
+            raise OperationalError("the server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
 
     def break_it(sender: Any, connection: Any, **kwargs: Any) -> None:
         connection.execute_wrappers.append(refuse)
@@ -248,6 +364,7 @@ def test_a_database_that_does_not_answer_is_a_503_worth_a_retry(project: Project
         assert get(known).organization_slug == "reeder", "keys in the cache go on"
     finally:
         connection_created.disconnect(break_it)
+        broken = False
     assert (unavailable.value.status, unavailable.value.headers) == (503, {"Retry-After": "1"})
     assert text not in str(unavailable.value)
     assert get(text).organization_slug == "reeder", "a failure is not remembered"
@@ -258,4 +375,5 @@ def test_the_cache_holds_digests_never_keys(project: Project) -> None:
     get(text)
     refusal(make_key().text)
     assert text not in repr(vars(principals))
-    assert bytes(ApiKeySecret.objects.get().digest) in vars(principals)["_principals"]
+    (holding,) = vars(principals)["_principals"].values()
+    assert list(holding.verdicts) == [bytes(ApiKeySecret.objects.get().digest)]

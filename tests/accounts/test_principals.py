@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -176,3 +177,14 @@ def test_an_allow_list_holds_for_both_families(project: Project, address: str, a
 
 def test_a_key_without_allow_list_works_from_anywhere(project: Project) -> None:
     get(issue_key(actor=ACTOR, project=project, name="x").text).check_address("")
+
+
+def test_a_rotation_after_a_change_of_the_pepper_gives_a_key_that_works(project: Project, settings: Any) -> None:
+    issued = issue_key(actor=ACTOR, project=project, name="shop")
+    settings.API_KEY_PEPPER = "another pepper that is long enough to be one"
+    assert refusal(issued.text).code == "invalid_api_key"
+    rotated = rotate_key(actor=ACTOR, api_key=issued.api_key)
+    assert get(rotated.text).key_id == issued.api_key.pk
+    assert rotated.api_key.public_id != issued.api_key.public_id
+    again = rotate_key(actor=ACTOR, api_key=issued.api_key)
+    assert again.api_key.public_id == rotated.api_key.public_id

@@ -21,7 +21,7 @@ SIZES = {"assets": "demo-chat", "context_length": 4096, "max_output_tokens": 256
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> None:
     """The process' snapshot outlives a test."""
-    catalogue.invalidate()
+    catalogue.clear()
 
 
 @pytest.fixture

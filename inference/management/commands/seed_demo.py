@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.keys import MalformedKey, digest_of, parse_key
+from accounts.keys import MalformedKey, digest_of, is_sealed, parse_key
 from accounts.models import ApiKey, Organization, User
 from accounts.scopes import SCOPES
 from accounts.selectors import default_project_of, key_with_name
@@ -111,7 +111,8 @@ def demo_key(file: Path, organization: Organization) -> None:
 def opens(text: str, api_key: ApiKey) -> bool:
     """Whether `text` is a secret of `api_key` under the present pepper."""
     try:
-        parse_key(text)
+        if not is_sealed(parse_key(text)):
+            return False
     except MalformedKey:
         return False
     secret = api_key.secrets.filter(digest=digest_of(text, settings.API_KEY_PEPPER))
