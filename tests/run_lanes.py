@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT)]
 
 from inference.embedded_triton import TritonError, install_triton  # noqa: E402
 from tests.engines import free_port, with_database  # noqa: E402
+from tests.reverse_proxy import nginx_path, unpack_nginx  # noqa: E402
 
 LANES = ("embedded", "servers")
 # What uses no engine of a lane, or brings its own: the first lane's run is enough.
@@ -70,13 +71,15 @@ def main(arguments: list[str]) -> int:
 
 
 def prepare() -> None:
-    """What all lanes need and the first test shall not wait for: Triton and a browser."""
+    """What all lanes need and the first test shall not wait for: Triton, a browser and a reverse proxy."""
     try:
         install_triton(ROOT / "var")
     except TritonError as error:
         sys.exit(f"The tests run against a real Triton. {error}")
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         install_chromium()
+    if nginx_path() is None:
+        unpack_nginx()
 
 
 def install_chromium() -> None:

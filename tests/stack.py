@@ -106,9 +106,9 @@ class Stack:
             yield server
 
     @contextmanager
-    def launch(self, name: str, **env: str) -> Iterator[Server]:
-        """The same without waiting until it answers."""
-        port = free_port()
+    def launch(self, name: str = "uvicorn", *, port: int = 0, **env: str) -> Iterator[Server]:
+        """The same without waiting until it answers; on a port of 127.0.0.1 that may be given."""
+        port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         command = [part.format(port=port) for part in SERVERS[name]]
         if self.database_url:

@@ -5,15 +5,19 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
+from benchmarks.upstream import MARK
+from tests.engines import free_port
 from tests.live.asking import CHAT, HELLO, bearer, call, check, check_broken_stream, check_stream
 from tests.live.engines import PacedEngine, eventually, paced_engine
 from tests.live.test_faults import publish
 from tests.live.test_usage import record
-from tests.stack import Server, Stack
+from tests.reverse_proxy import reverse_proxy
+from tests.stack import Server, Stack, wait_until_up
 
 pytestmark = [pytest.mark.live, pytest.mark.faults]
 
@@ -119,3 +123,61 @@ def test_the_log_tells_of_the_end_and_of_nothing_left(stack):
     (told,) = [line for line in lines if line["event"] == "draining"]
     assert (told["signal"], told["requests"]) == ("SIGTERM", 0)
     assert [line for line in lines if line["level"] in {"warning", "error"}] == []
+
+
+class Crowd:
+    """Clients that ask again and again until they are told to stop, and never try anything twice."""
+
+    def __init__(self, url: str, stack: Stack, model: str) -> None:
+        self.url = url + CHAT
+        self.headers = bearer(stack.api_key)
+        self.model = model
+        self.stopped = False
+        self.tokens: dict[str, int] = {}
+
+    def ask(self, stream: bool) -> None:
+        """Streams of a second, or short answers; raises what fails."""
+        tokens, pace = (20, 20) if stream else (5, 25)
+        body = asking(self.model, tokens=tokens, pace=pace, stream=stream)
+        with httpx.Client(headers=self.headers, timeout=30) as http:
+            while not self.stopped:
+                answer = http.post(self.url, json=body)
+                if stream:
+                    check_stream(answer)
+                assert answer.status_code == 200, answer.text
+                assert answer.text.count(MARK) == tokens
+                self.tokens[answer.headers["x-request-id"]] = tokens
+
+
+def test_in_a_rolling_restart_behind_a_reverse_proxy_no_request_fails(uvicorn, stack, model, tmp_path):
+    ports = [free_port(), free_port()]
+    settings = {"DRAIN_SECONDS": "20", "DRAIN_LISTEN_SECONDS": "0.5", "TRUSTED_PROXIES": "127.0.0.1"}
+    with ExitStack() as running, reverse_proxy(tmp_path, ports) as url, ThreadPoolExecutor(12) as clients:
+        servers = [running.enter_context(stack.launch(port=port, **settings)) for port in ports]
+        for server in servers:
+            wait_until_up(server)
+        crowd = Crowd(url, stack, model)
+        answers = [clients.submit(crowd.ask, stream) for stream in [True] * 8 + [False] * 4]
+        try:
+            for server, port in zip(servers, ports, strict=True):
+                # Under load, and with answers of both processes begun.
+                time.sleep(0.5)
+                server.process.send_signal(signal.SIGTERM)
+                assert server.process.wait(20) == 0
+                wait_until_up(successor := running.enter_context(stack.launch(port=port, **settings)))
+                eventually(lambda ready=f"{successor.url}/readyz": httpx.get(ready).status_code == 200)
+        finally:
+            crowd.stopped = True
+        for answer in answers:
+            answer.result()
+    assert len(crowd.tokens) > 50
+    assert recorded(uvicorn, stack, set(crowd.tokens)) == crowd.tokens
+
+
+def recorded(server: Server, stack: Stack, ids: set[str]) -> dict[str, int]:
+    """The output tokens of these requests, if each is on record once as completed."""
+    url, params = f"{server.v1}/usage/records", {"limit": "999"}
+    rows = httpx.get(url, params=params, headers=bearer(stack.api_key), timeout=10).json()["data"]
+    found = [(row["id"], row["output_tokens"]) for row in rows if row["id"] in ids and row["outcome"] == "completed"]
+    assert len(found) == len(ids)
+    return dict(found)
