@@ -12,7 +12,7 @@ import uuid_utils.compat as uuids
 from channels.generic.http import AsyncHttpConsumer
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from accounts.authentication import ApiKeyAuthentication
 from accounts.client_address import client_address, trusted_proxies
@@ -37,6 +37,8 @@ LINGER_SECONDS = 1.0
 Headers = list[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+routes: dict[str, ResolverMatch] = {}
 
 
 class ClientGone(Exception):
@@ -133,7 +135,7 @@ class ApiConsumer(AsyncHttpConsumer):
         body = error_body(error)
         headers = self.headers("application/json", {**error.headers, "connection": "close"})
         headers.append((b"content-length", str(len(body)).encode()))
-        await self.send_headers(status=error.status, headers=headers)
+        await self.base_send({"type": "http.response.start", "status": error.status, "headers": headers})
         shown = b"" if self.scope["method"] == "HEAD" else body
         await self.base_send({"type": "http.response.body", "body": shown, "more_body": True})
         with contextlib.suppress(TimeoutError):
@@ -182,16 +184,26 @@ class ApiConsumer(AsyncHttpConsumer):
 
     async def view(self, body: bytes) -> Result:
         """What the view of this URL answers."""
-        scope = self.scope
-        try:
-            match = resolve(scope["path"], ROUTES)
-        except Resolver404:
-            raise UnknownRoute(f"Invalid URL ({scope['method']} {scope['path']})") from None
+        match = self.route()
         request = self.request(body)
         request.resolver_match = match
         result = await match.func(request, *match.args, **match.kwargs)
         self.organization = request.user.organization_slug  # type: ignore[union-attr]
         return result
+
+    def route(self) -> ResolverMatch:
+        """The view for the path. Raises `UnknownRoute`."""
+        path = self.scope["path"]
+        match = routes.get(path)
+        if match is None:
+            try:
+                match = resolve(path, ROUTES)
+            except Resolver404:
+                raise UnknownRoute(f"Invalid URL ({self.scope['method']} {path})") from None
+            # Those of fixed paths alone: others are as many as there are texts.
+            if not match.args and not match.kwargs:
+                routes[path] = match
+        return match
 
     def request(self, body: bytes) -> ASGIRequest:
         """Django's request."""
@@ -231,7 +243,7 @@ class ApiConsumer(AsyncHttpConsumer):
         headers = self.headers(self.answer.content_type, self.answer.headers)
         # nginx buffers proxied answers unless told not to.
         headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        await self.send_headers(status=200, headers=headers)
+        await self.base_send({"type": "http.response.start", "status": 200, "headers": headers})
 
     def keep_alive(self) -> None:
         """Sees to it that a quiet stream does not look dead; runs by a timer, so that a token pays nothing for it."""
@@ -271,7 +283,7 @@ class ApiConsumer(AsyncHttpConsumer):
         """Sends head and body."""
         self.started = True
         headers.append((b"content-length", str(len(body)).encode()))
-        await self.send_headers(status=status, headers=headers)
+        await self.base_send({"type": "http.response.start", "status": status, "headers": headers})
         await self.base_send(
             {"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else body, "more_body": False}
         )
