@@ -13,8 +13,10 @@ from accounts.announcements import CATALOGUE, listen
 from accounts.principals import Principal
 from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
+from inference.deployment_reports import reporter
 from inference.generation import Target
 from inference.models import Deployment, Lifecycle, ServedModel, Visibility
+from inference.routing import router
 from inference.snapshots import SnapshotCache
 from inference.tokenization import AssetError, ModelAssets, load_assets
 
@@ -109,7 +111,7 @@ def target_of(deployment: Deployment) -> Target:
 
 def _targets(model: ServedModel) -> Iterable[Target]:
     for deployment in model.deployments.all():
-        if not deployment.enabled or not deployment.weight:
+        if not deployment.enabled or not deployment.weight or deployment.draining_since:
             continue
         try:
             yield target_of(deployment)
@@ -169,5 +171,10 @@ def load_catalogue() -> Catalogue:
     return Catalogue(offers=offers, by_name=by_name, prices=load_price_book())
 
 
-catalogue = SnapshotCache(load_catalogue, settings.CATALOGUE_TTL_SECONDS)
+def _follow(snapshot: Catalogue) -> None:
+    router.follow({offer.model_id: offer.targets for offer in snapshot.offers})
+    reporter.wake()
+
+
+catalogue = SnapshotCache(load_catalogue, settings.CATALOGUE_TTL_SECONDS, follow=_follow)
 listen(CATALOGUE, catalogue.invalidate, catalogue.invalidate)

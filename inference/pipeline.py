@@ -5,7 +5,6 @@ decode (api.schemas) → admit (admission) → render and count (chat_template, 
 async generator; closing the last one closes them all, down to the engine.
 """
 
-import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator
@@ -13,6 +12,7 @@ from contextlib import aclosing
 
 from msgspec import Struct
 
+from accounts.errors import ApiError
 from accounts.principals import Principal
 from inference.admission import admit_model, answer_limit, assets_of, check_token_ids, lifecycle_headers, output_tokens
 from inference.api.schemas.chat import (
@@ -31,9 +31,11 @@ from inference.catalogue import Offer, catalogue
 from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
+from inference.failures import MOST_BROKEN, may_have_broken
 from inference.generation import EventStream, Finish, Generation, Sampling, TextDelta, Usage
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
+from inference.probing import watch
 from inference.routing import router
 from inference.tokenization import ModelAssets, count_tokens
 from inference.wire.chat import DONE, ChatEncoder, Transcript
@@ -135,46 +137,47 @@ def _rendered(request: ChatRequest, assets: ModelAssets) -> tuple[Sampling, str]
 
 async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStream:
     """The events of the first deployment that answers; another is tried only while none has sent anything."""
+    end = time.monotonic() + offer.total_timeout
     tried: frozenset[str] = frozenset()
-    last: BackendUnavailable | None = None
-    with Deadline(first=offer.first_token_timeout, idle=offer.idle_timeout, total=offer.total_timeout) as deadline:
-        while True:
+    last: ApiError | None = None
+    broken = 0
+    while True:
+        try:
+            # Where one is slow, so are others that are in trouble: a second attempt there would only add to it.
+            healthy_only = isinstance(last, BackendTimeout)
+            lease = await router.acquire(offer.model_id, without=tried, healthy_only=healthy_only)
+        except BackendUnavailable as error:
             try:
-                target = router.acquire(offer.targets, without=tried)
-            except BackendUnavailable as error:
                 raise last or error from None
-            began = False
-            try:
-                meter.begin(target.name)
-                stream = BACKENDS[target.adapter].stream(generation, target)
-                async with aclosing(stream):
+            finally:
+                # An error holds this frame, which must not hold it too.
+                last = None
+        began = False
+        try:
+            meter.begin(lease.target.name)
+            left = end - time.monotonic()
+            with Deadline(first=offer.first_token_timeout, idle=offer.idle_timeout, total=left) as deadline:
+                async with aclosing(BACKENDS[lease.target.adapter].stream(generation, lease.target)) as stream:
                     deadline.wait()
                     async for event in stream:
                         deadline.got()
                         if not began:
                             began = True
-                            router.succeeded(target)
+                            lease.succeeded()
                         yield event
                         # After the end no engine is waited for: what was answered and billed cannot come too late.
                         if type(event) is not Finish:
                             deadline.wait()
-                return
-            except BackendUnavailable as error:
-                router.failed(target)
-                if began:
-                    raise
-                tried, last = tried | {target.name}, error
-            except EngineRefused:
+            return
+        except (BackendFailed, BackendTimeout, BackendUnavailable) as error:
+            if lease.failed(error):
+                watch(lease.state)
+            broken += may_have_broken(error)
+            if began or isinstance(error, EngineRefused) or broken == MOST_BROKEN or time.monotonic() >= end:
                 raise
-            except (BackendFailed, BackendTimeout):
-                router.failed(target)
-                raise
-            except asyncio.CancelledError:
-                if deadline.expired:
-                    router.failed(target)
-                raise
-            finally:
-                router.release(target)
+            tried, last = tried | {lease.target.name}, error.with_traceback(None)
+        finally:
+            lease.release()
 
 
 async def _frames(

@@ -10,6 +10,7 @@ from inference.backends.transport import TRANSPORT_ERRORS, send
 from inference.catalogue import catalogue
 from inference.generation import Target
 from inference.models import Lifecycle, ServedModel, Visibility
+from inference.routing import router
 
 PROBE_SECONDS = 2.0
 
@@ -26,9 +27,16 @@ async def model_is_ready(target: Target) -> bool:
 
 
 async def healthy_deployments() -> list[str]:
-    """The names of the deployments of published models whose engine says that it is ready."""
-    snapshot = await catalogue.current()
-    targets = {target.name: target for offer in snapshot.offers for target in offer.targets}
+    """The names of the deployments of published models that did not fail here and whose engine says that it is ready.
+
+    Both, since an engine may say so that answers nothing, and one that was never asked may not be there.
+    """
+    await catalogue.current()
+    targets = {
+        state.target.name: state.target
+        for state in router.states()
+        if state.failing_since is None and not state.retired
+    }
     ready = await asyncio.gather(*(model_is_ready(target) for target in targets.values()))
     return [name for name, is_ready in zip(targets, ready, strict=True) if is_ready]
 

@@ -24,7 +24,7 @@ class Deployment(models.Model):
     )
     triton_model = models.CharField("Triton model", max_length=200)
     triton_version = models.CharField("Triton version", max_length=20, blank=True, help_text="Empty: the newest.")
-    weight = models.PositiveIntegerField(default=1, help_text="Share of the requests; 0 drains it.")
+    weight = models.PositiveIntegerField(default=1, help_text="Share of the requests; 0: none.")
     max_concurrency = models.PositiveIntegerField(
         default=64, validators=[MinValueValidator(1)], help_text="Requests at once from one web process."
     )
@@ -33,7 +33,10 @@ class Deployment(models.Model):
     )
     secret_value = models.TextField(blank=True, editable=False, help_text="Encrypted; see inference.backend_secrets.")
     options = models.JSONField("adapter options", default=dict, blank=True)
-    enabled = models.BooleanField(default=True)
+    enabled = models.BooleanField(default=True, help_text="Part of the model's deployments at all.")
+    draining_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on it gets no new requests; empty: it gets some."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

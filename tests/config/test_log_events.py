@@ -5,13 +5,15 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from config.env import BASE_DIR
 from config.logs import FIELDS, Formatter
+from inference.deployment_state import DeploymentState
+from inference.failures import Reason
 from inference.routing import Router
+from tests.inference.test_routing import target
 
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "report"}
 MODULES = [path for app in ("accounts", "billing", "inference") for path in sorted((BASE_DIR / app).rglob("*.py"))]
@@ -42,11 +44,11 @@ def test_the_apps_log_in_one_way() -> None:
 
 
 def test_a_deployment_that_fails_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    router, target = Router(), SimpleNamespace(name="a100-1")
+    router, state = Router(), DeploymentState(target("a100-1"), ("a100-1", "acme/small"))
     with caplog.at_level(logging.INFO):
-        router.failed(target)
-        router.succeeded(target)
+        router.failed(state, Reason.TIMEOUT)
+        router.recovered(state)
     failed, recovered = (json.loads(Formatter().format(record)) for record in caplog.records)
-    assert (failed["event"], failed["level"], failed["failures"]) == ("deployment_failed", "warning", 1)
+    assert (failed["event"], failed["level"], failed["reason"]) == ("deployment_failed", "warning", "timeout")
     assert (recovered["event"], recovered["level"]) == ("deployment_recovered", "info")
     assert failed["deployment"] == recovered["deployment"] == "a100-1"

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--triton-model", help="its name in Triton (default: the served model's id)")
         parser.add_argument("--triton-version")
         parser.add_argument("--adapter", choices=Deployment.Adapter.values)
-        parser.add_argument("--weight", type=int, help="share of the requests; 0 drains it")
+        parser.add_argument("--weight", type=int, help="share of the requests; 0: none")
         parser.add_argument("--max-concurrency", type=int, help="requests at once from one web process")
         parser.add_argument("--secret-header", help="header that carries the engine's secret")
         parser.add_argument("--secret-env", metavar="NAME", help="environment variable that holds the secret")
