@@ -1,6 +1,5 @@
 """What a key may do: scopes, models, networks, visibility, and its end."""
 
-import re
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ import pytest
 
 from tests.live.asking import HELLO, call, check
 from tests.live.engines import eventually
+from tests.live.pages import revoking, signed_in
 from tests.live.test_usage import make_key
 from tests.stack import Server
 
@@ -80,26 +80,10 @@ def test_a_model_that_is_granted_to_others_does_not_exist(server, stack):
     eventually(lambda: chat(server, stack.api_key, model).status_code == 200)
 
 
-def signed_in(server: Server, login: tuple[str, str]) -> httpx.Client:
-    """A member's browser, without the browser."""
-    browser = httpx.Client(base_url=server.url, follow_redirects=True, timeout=30)
-    page = browser.get("/login/")
-    browser.post("/login/", data={"username": login[0], "password": login[1], **token(page)}).raise_for_status()
-    return browser
-
-
-def token(page: httpx.Response) -> dict[str, str]:
-    """The form token of a page."""
-    return {"csrfmiddlewaretoken": re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]}
-
-
 def test_a_revoked_key_is_refused_at_once_in_this_process(server, stack):
     made = stack.manage_json("issue_key", stack.organization, f"short-lived {uuid.uuid4().hex[:8]}")
     assert chat(server, made["key"]).status_code == 200
     with closing(signed_in(server, stack.customer)) as browser:
-        page = browser.get(f"/o/{stack.organization}/keys/")
-        action = re.search(rf'"(/o/[^"]*{made["public_id"]}[^"]*revoke[^"]*)"', page.text)[1]
-        confirm = browser.get(action)
-        answer = browser.post(action, data=token(confirm), headers={"referer": server.url})
+        answer = revoking(browser, stack, made["public_id"])()
         assert answer.status_code == 200, answer.text
     check(chat(server, made["key"]), 401, "invalid_request_error", "invalid_api_key")
