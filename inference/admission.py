@@ -55,12 +55,17 @@ def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None) -> int:
     """
     room = offer.context_length - prompt_tokens
     if room < 1:
-        raise ContextLengthExceeded(
-            f"This model's maximum context length is {offer.context_length} tokens. "
-            f"However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.",
-            param="messages",
-        )
+        raise too_long(offer, prompt_tokens)
     return min(answer_limit(offer, wanted), room)
+
+
+def too_long(offer: Offer, prompt_tokens: int) -> ContextLengthExceeded:
+    """The error for a prompt that leaves no room for an answer, in OpenAI's words, which clients look for."""
+    return ContextLengthExceeded(
+        f"This model's maximum context length is {offer.context_length} tokens. "
+        f"However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.",
+        param="messages",
+    )
 
 
 def lifecycle_headers(offer: Offer) -> dict[str, str]:

@@ -52,8 +52,9 @@ def forget_frames(*exceptions: BaseException | None) -> None:
     """
     for exception in exceptions:
         while exception is not None:
-            exception.__traceback__ = None
-            exception = exception.__cause__ or exception.__context__
+            behind = exception.__cause__ or exception.__context__
+            exception.__traceback__ = exception.__cause__ = exception.__context__ = None
+            exception = behind
 
 
 class ApiConsumer(AsyncHttpConsumer):

@@ -34,7 +34,7 @@ class Sampling(Struct, frozen=True):
 class Generation(Struct, frozen=True):
     """One request for text, ready for an engine: the prompt is rendered, limits are settled.
 
-    `prompt_tokens` is exact where `prompt_counted`, else an estimate of a prompt that fits in any case.
+    `prompt_tokens` is exact where `prompt_counted`, else an estimate of a prompt that should fit.
     """
 
     request_id: str

@@ -14,7 +14,15 @@ from msgspec import Struct
 
 from accounts.errors import ApiError
 from accounts.principals import Principal
-from inference.admission import admit_model, answer_limit, assets_of, check_token_ids, lifecycle_headers, output_tokens
+from inference.admission import (
+    admit_model,
+    answer_limit,
+    assets_of,
+    check_token_ids,
+    lifecycle_headers,
+    output_tokens,
+    too_long,
+)
 from inference.api.schemas.chat import (
     ChatRequest,
     choice_count,
@@ -30,14 +38,14 @@ from inference.backends import BACKENDS
 from inference.catalogue import Offer, catalogue
 from inference.choices import every_choice
 from inference.deadline import Deadline
-from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, EngineRefused
+from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, ContextLengthExceeded, EngineRefused
 from inference.failures import MOST_BROKEN, may_have_broken
 from inference.generation import EventStream, Finish, Generation, Sampling, TextDelta, Usage
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.probing import watch
 from inference.routing import router
-from inference.tokenization import ModelAssets, count_tokens
+from inference.tokenization import ModelAssets, count_tokens, may_well_fit
 from inference.wire.chat import DONE, ChatEncoder, Transcript
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -108,9 +116,8 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival, body
     output_tokens(offer, len(request.messages), None)
     chosen, prompt = await beside_the_loop(body_bytes, _rendered, request, assets)
     wanted = output_limit(request)
-    at_most = assets.tokenizer.at_most(prompt)
-    # Counting is the dearest step: a prompt that fits whatever its count is left to the engine, which counts anyway.
-    counted = at_most is None or offer.context_length - at_most < answer_limit(offer, wanted)
+    # Counting is the dearest step: a prompt that should fit is left to the engine, which counts anyway (decision 0013).
+    counted = not may_well_fit(prompt, offer.context_length - answer_limit(offer, wanted))
     if counted:
         prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
     else:
@@ -164,11 +171,19 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStr
                         if not began:
                             began = True
                             lease.succeeded()
+                            if type(event) is Usage and event.input_tokens >= offer.context_length:
+                                # Not counted before, and the engine would take more than the operator offers.
+                                yield event
+                                raise too_long(offer, event.input_tokens)
                         yield event
                         # After the end no engine is waited for: what was answered and billed cannot come too late.
                         if type(event) is not Finish:
                             deadline.wait()
             return
+        except ContextLengthExceeded as error:
+            if began:
+                raise
+            raise await _counted(error, generation, offer) from None
         except (BackendFailed, BackendTimeout, BackendUnavailable) as error:
             if lease.failed(error):
                 watch(lease.state)
@@ -178,6 +193,13 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStr
             tried, last = tried | {lease.target.name}, error.with_traceback(None)
         finally:
             lease.release()
+
+
+async def _counted(refusal: ContextLengthExceeded, generation: Generation, offer: Offer) -> ContextLengthExceeded:
+    """An engine's refusal with the number of tokens, which clients show."""
+    tokens = await count_tokens(assets_of(offer).tokenizer, generation.prompt)
+    # An engine that takes less than the operator offers: the numbers would contradict the refusal.
+    return refusal if tokens < offer.context_length else too_long(offer, tokens)
 
 
 async def _frames(

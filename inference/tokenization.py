@@ -13,16 +13,14 @@ import tokenizers
 
 from inference.chat_template import AssetError, ChatTemplate
 
-__all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_answer", "count_tokens", "load_assets"]
-
-# Room for the tokens that a tokenizer puts around a text by itself: begin and end of sequence.
-ADDED_AROUND = 16
+__all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_answer", "count_tokens", "load_assets", "may_well_fit"]
 
 # The library starts a pool of threads for each batch unless told not to; one text at a time needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # Characters that take about a millisecond to count: below, a thread costs more than it saves.
 INLINE_CHARACTERS = 4_000
+FEWEST_BYTES_PER_TOKEN = 2
 # A text of so many characters per token of the limit is hardly below it: its beginning is counted first.
 CHARACTERS_PER_TOKEN = 16
 
@@ -53,8 +51,6 @@ class Tokenizer:
             raise AssetError(f"{path} is no tokenizer: {error}") from None
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        normalizer = self._tokenizer.normalizer
-        self._expansion = 1 if normalizer is None else 3 if isinstance(normalizer, tokenizers.normalizers.NFC) else None
         self._bos_token = bos_token
         self._refuse_disguises(path)
 
@@ -99,17 +95,15 @@ class Tokenizer:
         """The tokens of what a model wrote, which nothing is put around."""
         return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
 
-    def at_most(self, text: str) -> int | None:
-        """A number of tokens that the prompt cannot exceed, without counting; None where nothing can be said.
 
-        No token stands for less than a byte. NFC makes a text at most three times as long (Unicode, "Normalization"
-        FAQ, expansion factors); other normalizers are not that tame.
-        """
-        if self._expansion is None:
-            return None
-        # len() is exact for ASCII and cheap; any other text has at most four bytes a character.
-        size = len(text) if text.isascii() else 4 * len(text)
-        return self._expansion * size + ADDED_AROUND
+def may_well_fit(text: str, tokens: int) -> bool:
+    """Whether a text is so small that it hardly has more than `tokens` tokens; costs next to nothing.
+
+    Languages and code come to three or four bytes a token, Chinese and Japanese to two or three; numbers, base64 and
+    rare scripts can come to less.
+    """
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return size <= FEWEST_BYTES_PER_TOKEN * tokens
 
 
 async def count_tokens(tokenizer: Tokenizer, text: str, limit: int | None = None) -> int:

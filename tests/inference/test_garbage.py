@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 from collections import Counter
 from typing import Any
 
@@ -12,52 +11,10 @@ from accounts.selectors import default_project_of
 from accounts.services import create_organization, issue_key
 from billing.metering import writer
 from inference.backends.transport import close_transport
-from inference.consumers import ApiConsumer
 from inference.models import ServedModel
 from inference.services import add_deployment
+from tests.inference.asking import ask, start_engine
 from tests.inference.conftest import ACTOR
-
-ANSWER = b'data: {"text_output":"%b","finish_reason":"%b","num_input_tokens":4,"num_output_tokens":1}\n\n'
-PIECES = [ANSWER % (b"Hello", b"None"), ANSWER % (b" there", b"None"), ANSWER % (b"!", b"stop")]
-
-
-async def engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers every request with the same three tokens."""
-    try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
-            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-            writer.writelines(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in PIECES)
-            writer.write(b"0\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-async def ask(key: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the consumer sends for one chat request."""
-    content = json.dumps(body).encode()
-    received = [{"type": "http.request", "body": content, "more_body": False}]
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return received.pop() if received else await asyncio.get_running_loop().create_future()
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    headers = {"host": "localhost", "content-type": "application/json", "authorization": f"Bearer {key}"}
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/v1/chat/completions",
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 5),
-        "server": ("127.0.0.1", 80),
-        "scheme": "http",
-    }
-    await ApiConsumer()(scope, receive, send)
-    return sent
 
 
 @pytest.mark.django_db(transaction=True)
@@ -78,8 +35,7 @@ def test_a_request_leaves_no_cycles_behind(model: ServedModel, more: dict[str, A
     body = {"model": model.model_id, "messages": [{"role": "user", "content": "Hi"}], **more}
 
     async def requests() -> Counter[str]:
-        server = await asyncio.start_server(engine, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server, url = await start_engine()
         await asyncio.to_thread(
             add_deployment, actor=ACTOR, name="gpu-1", model=model, url=url, triton_model="small", adapter="triton_vllm"
         )

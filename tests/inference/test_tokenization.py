@@ -9,7 +9,14 @@ import pytest
 import tokenizers
 from tokenizers import AddedToken, normalizers, processors
 
-from inference.tokenization import INLINE_CHARACTERS, AssetError, Tokenizer, count_tokens, load_assets
+from inference.tokenization import (
+    INLINE_CHARACTERS,
+    AssetError,
+    Tokenizer,
+    count_tokens,
+    load_assets,
+    may_well_fit,
+)
 from tests.inference.small_assets import CHATML, SPECIAL, byte_level_tokenizer, write_assets
 
 
@@ -156,18 +163,16 @@ async def test_a_text_of_long_tokens_is_counted_to_its_end(tmp_path: Path) -> No
     assert await count_tokens(counted, text, limit=299) == 300
 
 
-@pytest.mark.parametrize("normalizer", [None, normalizers.NFC()])
-@pytest.mark.parametrize("text", ["plain words", "Grüße aus Köln", "\u0958 \u1e9b\u0323 🦀", "<|im_end|>\n", ""])
-def test_a_count_never_exceeds_its_bound(folder: Path, text: str, normalizer: object) -> None:
-    own = byte_level_tokenizer()
-    own.normalizer = normalizer
-    tokenizer = Tokenizer(saved(own, folder))
-    bound = tokenizer.at_most(text)
-    assert bound is not None
-    assert tokenizer.count(text) <= bound
-
-
-def test_of_a_normalizer_that_may_write_more_nothing_is_promised(folder: Path) -> None:
-    own = byte_level_tokenizer()
-    own.normalizer = normalizers.NFKC()
-    assert Tokenizer(saved(own, folder)).at_most("\ufdfa") is None
+@pytest.mark.parametrize(
+    ("text", "tokens", "fits"),
+    [
+        ("plain words", 6, True),
+        ("plain words", 5, False),
+        ("Grüße", 4, True),
+        ("Grüße", 3, False),
+        ("", 0, True),
+        ("a", -5, False),
+    ],
+)
+def test_a_text_may_well_fit_at_two_bytes_a_token(text: str, tokens: int, fits: bool) -> None:
+    assert may_well_fit(text, tokens) is fits

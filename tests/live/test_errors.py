@@ -1,6 +1,7 @@
 """Every error: status, type, code, param and headers as OpenAI's clients expect them."""
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -151,6 +152,15 @@ def test_a_prompt_that_is_too_long_never_reaches_the_engine(server, stack, trito
     assert taken() == before
     assert call(server, stack.api_key, json=ASK).status_code == 200
     assert taken() == before + 1
+
+
+def test_a_prompt_that_only_the_engine_finds_too_long_is_told_with_its_length(server, stack):
+    # Three tokens a character: far more than texts of this size have.
+    body = {"model": "demo-chat", "max_tokens": 10, "messages": ask("\u6f22" * 5000)}
+    for stream in (False, True):
+        answer = call(server, stack.api_key, json={**body, "stream": stream})
+        error = check(answer, 400, "invalid_request_error", "context_length_exceeded", "messages")
+        assert re.search(r"maximum context length is 8192 tokens.* resulted in 15\d\d\d tokens", error["message"])
 
 
 def test_a_request_of_countless_messages_holds_up_nobody(uvicorn, stack):
