@@ -1,37 +1,30 @@
 """The journal of requests in flight: what a killed process had begun, so that it can still be closed and priced.
 
-One file for each process under `var/journal/<database>/`, held with `flock` as long as the process lives. A line is a
-`UsageEntry` as it stands (the last one of an id counts) or the ids of requests whose records are committed. Written
-without fsync: it outlives a killed process, not a lost machine. Ids, counts and times, never content.
+One file for each process below `var/journal/` (`billing.owned_files`). A line is a `UsageEntry` as it stands (the last
+one of an id counts) or the ids of requests whose records are safe. Written without fsync: it outlives a killed process,
+not a lost machine. Ids, counts and times, never content.
 """
 
-import fcntl
-import hashlib
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 import structlog
-from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
 from msgspec import Struct
 
 from billing.entry import UsageEntry
+from billing.owned_files import create, database_folder, in_order, remove_stale_drafts, take
 
 # Beyond this size a file is emptied, or rewritten with what is still open.
 MAX_BYTES = 1024 * 1024
-# A file under this name is not locked yet; older than the seconds below, its maker died before it could.
-DRAFT = ".draft"
-DRAFT_SECONDS = 60
 
 log = structlog.get_logger(__name__)
 
 
 class Ended(Struct, gc=False):
-    """Requests whose records are in the database."""
+    """Requests whose records are in the database or in the spool."""
 
     ended: list[uuid.UUID]
 
@@ -42,13 +35,8 @@ _decode_ended = msgspec.json.Decoder(Ended).decode
 
 
 def journal_folder() -> Path:
-    """Where this installation keeps the journals of its present database.
-
-    By database, because a sweep writes into the one that is configured: what was begun with another one is not its own.
-    """
-    database = connections[DEFAULT_DB_ALIAS].settings_dict
-    name = "|".join(str(database[part]) for part in ("ENGINE", "HOST", "PORT", "NAME"))
-    return Path(settings.VAR_DIR) / "journal" / hashlib.sha256(name.encode()).hexdigest()[:12]
+    """Where this installation keeps the journals of its present database."""
+    return database_folder("journal")
 
 
 class Journal:
@@ -56,26 +44,29 @@ class Journal:
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         """Makes the folder (mode 0700) and the file (0600). Raises `OSError`."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._max_bytes = self._limit = max_bytes
         self._open: dict[uuid.UUID, UsageEntry] = {}
         self._torn = False
         self._size = 0
-        self._path, self._file = self._create(b"")
+        self._path, self._file = create(folder, flags=os.O_APPEND)
 
     @property
     def path(self) -> Path:
         """The file that is written at the moment."""
         return self._path
 
+    def __contains__(self, request_id: uuid.UUID) -> bool:
+        """Whether the request was noted and has not ended."""
+        return request_id in self._open
+
     def note(self, entry: UsageEntry) -> None:
         """The request is in flight, with the counts of `entry` so far. Raises `OSError` (a full disk)."""
-        self._open[entry.id] = entry
         self._append(_encode(entry) + b"\n")
+        self._open[entry.id] = entry
 
     def end(self, ids: Iterable[uuid.UUID]) -> None:
-        """The records of these requests are committed; ids that were never noted are passed over. Raises `OSError`."""
+        """The records of these requests are safe; ids that were never noted are passed over. Raises `OSError`."""
         ended = [request_id for request_id in ids if self._open.pop(request_id, None) is not None]
         if ended:
             self._append(_encode(Ended(ended)) + b"\n")
@@ -108,28 +99,13 @@ class Journal:
             return
         # Into a new file first: at no moment is an open request without a note.
         old_path, old_file = self._path, self._file
-        self._path, self._file = self._create(b"".join(_encode(entry) + b"\n" for entry in self._open.values()))
+        content = b"".join(_encode(entry) + b"\n" for entry in self._open.values())
+        self._path, self._file = create(self._folder, content, flags=os.O_APPEND)
+        self._size = len(content)
+        self._torn = False
         self._limit = max(self._max_bytes, 2 * self._size)
         old_path.unlink(missing_ok=True)
         os.close(old_file)
-
-    def _create(self, content: bytes) -> tuple[Path, int]:
-        """A new file with `content`, locked before a sweep can see it under its name."""
-        path = self._folder / f"{os.getpid()}-{time.time_ns()}.jsonl"
-        draft = path.with_suffix(DRAFT)
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.write(file, content) < len(content):
-                raise OSError("The journal could not be written in full.")
-            draft.rename(path)
-        except OSError:
-            os.close(file)
-            draft.unlink(missing_ok=True)
-            raise
-        self._size = len(content)
-        self._torn = False
-        return path, file
 
 
 def sweep(folder: Path, close: Callable[[list[UsageEntry]], None]) -> int:
@@ -139,8 +115,8 @@ def sweep(folder: Path, close: Callable[[list[UsageEntry]], None]) -> int:
     leaves the file for the next one.
     """
     count = 0
-    for path in sorted(folder.glob("*.jsonl")):
-        file = _take(path)
+    for path in in_order(folder):
+        file = take(path)
         if file is None:
             continue
         try:
@@ -151,26 +127,8 @@ def sweep(folder: Path, close: Callable[[list[UsageEntry]], None]) -> int:
             path.unlink()
         finally:
             os.close(file)
-    for draft in folder.glob(f"*{DRAFT}"):
-        _remove_stale(draft)
+    remove_stale_drafts(folder)
     return count
-
-
-def _take(path: Path) -> int | None:
-    """The locked file of a dead process; None while its process lives or when another sweep was faster."""
-    try:
-        file = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Locked, but possibly after another sweep removed it.
-        if os.fstat(file).st_nlink:
-            return file
-    except BlockingIOError:
-        pass
-    os.close(file)
-    return None
 
 
 def _still_open(path: Path) -> list[UsageEntry]:
@@ -190,11 +148,3 @@ def _still_open(path: Path) -> list[UsageEntry]:
     if unreadable:
         log.warning("journal_lines_unreadable", count=unreadable)
     return list(entries.values())
-
-
-def _remove_stale(draft: Path) -> None:
-    try:
-        if time.time() - draft.stat().st_mtime > DRAFT_SECONDS:
-            draft.unlink()
-    except FileNotFoundError:
-        pass

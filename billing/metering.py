@@ -1,33 +1,37 @@
-"""The writer of usage records: whatever waits goes into the database in one transaction, from one thread of its own.
+"""The writer of usage records: whatever waits becomes safe in one transaction, and only then are its waiters told.
 
-The event loop pays a few microseconds a request: a line in the journal, a future and a queue. Nothing here blocks it.
+A request costs the event loop a line in the journal and a future; a commit is shared by all that end meanwhile. Nothing
+here blocks the loop.
 """
 
 import asyncio
 import atexit
-import contextlib
-import queue
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
-from django.db import connections
 from django.db.utils import Error
 
+from accounts.database_thread import in_database_thread
 from billing.entry import UsageEntry
 from billing.errors import MeteringUnavailable
 from billing.journal import Journal, journal_folder
 from billing.rating import report_unrated
-from billing.record_store import RecordStore, insert_all_that_fit
-from billing.services.interrupted import close_interrupted_requests
+from billing.recorder import Recorder
+from billing.services import close_interrupted_requests, replay_spools
 
-# Most records of one transaction: keeps each hold of the interpreter's lock well below a millisecond.
+# Most records of one transaction: what the event loop does for it at once stays well below a millisecond.
 BATCH = 256
-# How long a record is tried again while the database cannot be reached.
+# With so many records waiting, no new request begins. Those under way still come on top.
+MOST_WAITING = 4096
+# How long a record is tried again while neither database nor spool take it.
 RETRY_SECONDS = 10.0
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 1.0
+RETRY_PAUSE_SECONDS = 0.25
+# Between two attempts to take over what dead processes left.
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+# How long the end of the process waits for an attempt that is under way.
+CLOSE_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +42,9 @@ class MeteringWriter:
     """Group commit for one process. All methods belong to the event loop on which it was made."""
 
     def __init__(self, *, retry_seconds: float = RETRY_SECONDS) -> None:
-        """Opens the journal and starts the thread, which first closes what a killed predecessor left open.
+        """Opens the journal and begins to take over what killed predecessors left.
 
-        `retry_seconds`: how long a record may fail to be written before its waiter hears of it. Raises
+        `retry_seconds`: how long a record may fail to be written anywhere before its waiter hears of it. Raises
         `MeteringUnavailable` when the journal cannot be made.
         """
         self._loop = asyncio.get_running_loop()
@@ -49,16 +53,20 @@ class MeteringWriter:
             self._journal = Journal(journal_folder())
         except OSError as error:
             raise MeteringUnavailable from error
-        # None: write what is there, then stop.
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._closed = False
-        self._stopped = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, name="metering", daemon=True)
-        self._thread.start()
-        atexit.register(self._stop_at_exit)
+        self._recorder = Recorder()
+        self._waiting: list[Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._takeover = self._loop.create_task(_take_over_from_the_dead())
+        atexit.register(self._write_at_exit)
 
     def start(self, entry: UsageEntry) -> None:
-        """The request goes to an engine: noted in the journal. Raises `MeteringUnavailable` when that fails."""
+        """The request goes to an engine: noted in the journal.
+
+        Raises `MeteringUnavailable` when that fails, and when its record could not be written either as it stands.
+        """
+        if self._recorder.unable or len(self._waiting) >= MOST_WAITING or self._closing is not None:
+            raise MeteringUnavailable
         try:
             self._journal.note(entry)
         except OSError as error:
@@ -68,128 +76,123 @@ class MeteringWriter:
         """The counts so far, for the case that this process is killed. Cheap, but once a second is enough."""
         try:
             self._journal.note(entry)
-        except OSError:
+        except (OSError, OverflowError, ValueError):
             log.warning("journal_not_written")
 
     def submit(self, entry: UsageEntry) -> "asyncio.Future[None]":
-        """Hands the finished entry over, once; the future is done when its record is committed.
+        """Hands the finished entry over, once; the future is done when its record is in the database or the spool.
 
-        It is committed also when the waiter is cancelled. The future fails with `MeteringUnavailable` when the record
+        It is written also when the waiter is cancelled. The future fails with `MeteringUnavailable` when the record
         could not be written in time; the journal then still knows the request, with these counts.
         """
         future = self._loop.create_future()
-        if self._closed:
-            future.set_exception(MeteringUnavailable())
-            # Asked once, so that asyncio does not complain where nobody waits.
-            future.exception()
-        else:
-            self._queue.put((entry, future))
+        if self._closing is not None or (self._recorder.unable and entry.id not in self._journal):
+            # What never began is not worth waiting for.
+            _fail(future)
+            return future
+        report_unrated(entry)
+        self._waiting.append((entry, future))
+        if self._writing is None:
+            self._writing = self._loop.create_task(self._write_all())
         return future
 
     async def close(self) -> None:
-        """Writes what waits, then stops the thread and gives the journal up. Later submits fail."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            _writers.pop(self._loop, None)
-            await asyncio.shield(self._stopped)
-            atexit.unregister(self._stop_at_exit)
-            self._journal.close()
-        await asyncio.shield(self._stopped)
+        """Writes what waits and gives journal and spool up. Later submits fail."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
 
-    # -- in the thread ----------------------------------------------------------------------------------------
+    async def _close(self) -> None:
+        _writers.pop(self._loop, None)
+        self._takeover.cancel()
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+        await asyncio.wait([self._takeover], timeout=CLOSE_SECONDS)
+        await self._recorder.close()
+        atexit.unregister(self._write_at_exit)
+        self._journal.close()
 
-    def _run(self) -> None:
-        _close_what_a_killed_process_left()
-        store = RecordStore()
-        more = True
-        while more:
-            batch, more = self._next()
-            if batch:
-                failed = self._write(store, [entry for entry, _ in batch])
-                self._tell(self._settle, batch, failed)
-        store.close()
-        self._tell(self._finish)
-
-    def _next(self) -> tuple[list[Waiting], bool]:
-        """What waits, at least one; False when there will be no more."""
-        batch: list[Waiting] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            batch.append(waiting)
-            if len(batch) == BATCH:
-                return batch, True
-            try:
-                waiting = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, True
-        return batch, False
-
-    def _write(self, store: RecordStore, entries: Sequence[UsageEntry]) -> list[UsageEntry]:
-        """Commits the entries; those that could not be written."""
-        for entry in entries:
-            report_unrated(entry)
-        deadline = time.monotonic() + self._retry_seconds
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                refused = insert_all_that_fit(store.insert, entries)
-            # An InterfaceError is no DatabaseError, and would end the thread.
-            except Error as error:
-                with contextlib.suppress(Error):
-                    store.close()
-                # Never the text: a database's message may quote a row.
-                log.warning("usage_not_written", count=len(entries), error=type(error).__name__)
-                if time.monotonic() + pause > deadline:
-                    return list(entries)
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                for entry in refused:
-                    log.error("usage_record_refused", request_id=str(entry.id), model=entry.model_id)
-                return refused
-
-    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
-        # A loop that is closed has nobody left who waits.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(callback, *arguments)
-
-    def _stop_at_exit(self) -> None:
-        self._queue.put(None)
-        self._thread.join(self._retry_seconds + 1)
-
-    # -- on the loop, from the thread -------------------------------------------------------------------------
-
-    def _settle(self, batch: list[Waiting], failed: list[UsageEntry]) -> None:
-        failed_ids = {entry.id for entry in failed}
+    async def _write_all(self) -> None:
         try:
-            self._journal.end([entry.id for entry, _ in batch if entry.id not in failed_ids])
+            while self._waiting:
+                # They stay in the list until they are safe: the end of the process may come first.
+                batch = self._waiting[:BATCH]
+                unsafe = await self._write([entry for entry, _ in batch])
+                del self._waiting[: len(batch)]
+                self._settle(batch, unsafe)
+        finally:
+            self._writing = None
+
+    async def _write(self, entries: Sequence[UsageEntry]) -> Sequence[UsageEntry]:
+        """Those that could not be made safe."""
+        deadline = time.monotonic() + self._retry_seconds
+        try:
+            while not await self._recorder.save(entries):
+                if time.monotonic() > deadline:
+                    return entries
+                await asyncio.sleep(RETRY_PAUSE_SECONDS)
+        except (OverflowError, ValueError) as error:
+            # An entry that no JSON can hold must not take the others with it.
+            if len(entries) > 1:
+                return [unsafe for entry in entries for unsafe in await self._write([entry])]
+            log.error("usage_record_refused", request_id=str(entries[0].id), error=type(error).__name__)
+            return entries
+        return ()
+
+    def _settle(self, batch: Sequence[Waiting], unsafe: Sequence[UsageEntry]) -> None:
+        unsafe_ids = {entry.id for entry in unsafe}
+        try:
+            self._journal.end([entry.id for entry, _ in batch if entry.id not in unsafe_ids])
         except OSError:
             log.warning("journal_not_written")
         for entry, future in batch:
-            if entry.id in failed_ids:
+            if entry.id in unsafe_ids:
                 self.progress(entry)
-            if future.done():
-                continue
-            if entry.id in failed_ids:
-                future.set_exception(MeteringUnavailable())
-                # Asked once, so that asyncio does not complain where nobody waits.
-                future.exception()
-            else:
+                _fail(future)
+            elif not future.done():
                 future.set_result(None)
 
-    def _finish(self) -> None:
-        if not self._stopped.done():
-            self._stopped.set_result(None)
+    def _write_at_exit(self) -> None:
+        """For a server that ends without a word (Daphne), or a loop that ended while records were waiting."""
+        for start in range(0, len(self._waiting), BATCH):
+            entries = [entry for entry, _ in self._waiting[start : start + BATCH]]
+            try:
+                self._recorder.save_at_exit(entries)
+                self._journal.end([entry.id for entry in entries])
+            except OSError as error:
+                log.error("usage_not_spooled", count=len(entries), error=type(error).__name__)
+        self._journal.close()
 
 
-def _close_what_a_killed_process_left() -> None:
-    try:
-        close_interrupted_requests()
-    except (Error, OSError) as error:
-        log.warning("interrupted_requests_not_closed", error=type(error).__name__)
-    finally:
-        connections.close_all()
+def _fail(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_exception(MeteringUnavailable())
+        # Asked once, so that asyncio does not complain where nobody waits.
+        future.exception()
+
+
+async def _take_over_from_the_dead() -> None:
+    """Until it has gone well once; after that the worker's sweep does it."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        attempt = asyncio.ensure_future(in_database_thread(_take_over))
+        try:
+            # Shielded: a thread cannot be cancelled, so the end of the process waits for it a while.
+            await asyncio.shield(attempt)
+            return
+        except asyncio.CancelledError:
+            await asyncio.wait([attempt])
+            raise
+        except (Error, OSError) as error:
+            log.warning("interrupted_requests_not_closed", error=type(error).__name__)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _take_over() -> None:
+    # The spool first: it knows how its requests ended, the journal may not.
+    replay_spools()
+    close_interrupted_requests()
 
 
 _writers: dict[asyncio.AbstractEventLoop, MeteringWriter] = {}

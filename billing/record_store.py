@@ -4,17 +4,15 @@ The statement takes all of them as one JSON document. On PostgreSQL that costs t
 arrays for `unnest`, a long VALUES list or `executemany` cost 35-300 us, nearly all of it in adapting single values.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
 
 import msgspec
-import psycopg
 import structlog
 from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import load_backend
-from psycopg import pq
+from django.db.utils import Error, load_backend
 
 from billing.entry import UsageEntry
 
@@ -30,14 +28,16 @@ POSTGRESQL_TYPES = {
 # What PositiveIntegerField holds on PostgreSQL.
 COUNTS = tuple(column for column in COLUMNS if column.endswith(("_tokens", "_ms")) or column in ("images", "documents"))
 MAX_COUNT = 2**31 - 1
-# A commit that hangs longer is given up and tried again; rollups count on it (`billing.services.rollups.OVERLAP`).
+# A statement that hangs longer is ended by the server; rollups count on it (`billing.services.rollups.OVERLAP`).
 STATEMENT_SECONDS = 10
+# How long SQLite waits for another writer.
+BUSY_SECONDS = 1.0
 
 Insert = Callable[[Sequence[UsageEntry]], int]
 
 log = structlog.get_logger(__name__)
 
-_encode = msgspec.json.Encoder().encode
+encode_entries = msgspec.json.Encoder().encode
 _into = f"INSERT INTO billing_usagerecord ({', '.join(COLUMNS)}, recorded_at) SELECT "
 # SQLite takes ON for a join's without a WHERE.
 _unless_known = " WHERE true ON CONFLICT (id) DO NOTHING"
@@ -70,7 +70,7 @@ def insert_records(connection: BaseDatabaseWrapper, entries: Sequence[UsageEntry
     A record whose id is there already stays as it is.
     """
     with connection.cursor() as cursor:
-        cursor.execute(INSERT[connection.vendor], [_encode(entries).decode()])
+        cursor.execute(INSERT[connection.vendor], [encode_entries(entries).decode()])
         return cursor.rowcount
 
 
@@ -104,57 +104,40 @@ def _insert_cut_to_fit(insert: Insert, entry: UsageEntry) -> list[UsageEntry]:
     return []
 
 
-class RecordStore:
-    """A connection of its own for `insert_records`, outside Django's per-thread connections and its pool.
+def own_connection(alias: str = DEFAULT_DB_ALIAS) -> BaseDatabaseWrapper:
+    """A connection outside Django's per-thread ones and its pool, not opened yet, that any thread may close."""
+    settings = deepcopy(connections[alias].settings_dict)
+    if connections[alias].vendor == "postgresql":
+        options = settings["OPTIONS"]
+        options.pop("pool", None)
+        # A server that vanished without a word is noticed as soon as one that hangs.
+        limits = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+        settings["OPTIONS"] = {**limits, "tcp_user_timeout": STATEMENT_SECONDS * 1000, **options}
+    else:
+        settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": BUSY_SECONDS}
+    connection: BaseDatabaseWrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
+    connection.inc_thread_sharing()
+    return connection
 
-    For one thread. On PostgreSQL the statement is prepared and goes through libpq directly: 30 us of CPU a commit
-    instead of 80 with a cursor; libpq waits without the interpreter's lock.
-    """
+
+class RecordStore:
+    """`insert_records` on a connection of its own. For one thread."""
 
     def __init__(self, alias: str = DEFAULT_DB_ALIAS) -> None:
         """Connects with the first insert."""
-        settings = deepcopy(connections[alias].settings_dict)
-        if connections[alias].vendor == "postgresql":
-            options = settings["OPTIONS"]
-            options.pop("pool", None)
-            # A server that vanished without a word is noticed as soon as one that hangs.
-            limits = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-            settings["OPTIONS"] = {**limits, "tcp_user_timeout": STATEMENT_SECONDS * 1000, **options}
-        self._connection = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)
-        # The writer's thread closes what another thread made.
-        self._connection.inc_thread_sharing()
-        self._prepared = False
+        self._connection = own_connection(alias)
 
     def insert(self, entries: Sequence[UsageEntry]) -> int:
-        """As `insert_records`; the connection is made when there is none."""
-        if self._connection.vendor != "postgresql":
+        """As `insert_records`; after an error that may be the connection's, the next insert makes a new one."""
+        try:
             return insert_records(self._connection, entries)
-        with self._connection.wrap_database_errors:
-            pgconn = self._prepare()
-            result = pgconn.exec_prepared(b"usage", [_encode(entries)])
-            _check(pgconn, result)
-            return result.command_tuples or 0
+        except (DataError, IntegrityError):
+            raise
+        except Error:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Closes the connection; the next insert makes a new one."""
-        self._prepared = False
-        self._connection.close()
-
-    def _prepare(self) -> Any:
-        if not self._prepared:
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
-                cursor.execute(f"SET lock_timeout = '{STATEMENT_SECONDS}s'")
-            pgconn = self._connection.connection.pgconn
-            _check(pgconn, pgconn.prepare(b"usage", (INSERT["postgresql"] % "$1").encode()))
-            self._prepared = True
-        return self._connection.connection.pgconn
-
-
-def _check(pgconn: Any, result: Any) -> None:
-    if result.status == pq.ExecStatus.COMMAND_OK:
-        return
-    state = result.error_field(pq.DiagnosticField.SQLSTATE)
-    kind = psycopg.OperationalError if state is None else psycopg.errors.lookup(state.decode())
-    # The server's message may quote values; its code says enough.
-    raise kind(f"SQLSTATE {state.decode() if state else 'unknown'}")
+        """Closes the connection."""
+        with contextlib.suppress(Error):
+            self._connection.close()

@@ -13,7 +13,8 @@ def roll_up_usage() -> None:
 
 @shared_task
 def close_interrupted_requests() -> None:
-    """Every minute: what a killed process on this host left open."""
+    """Every minute: what a killed process on this host left, first the records in its spool, then the open requests."""
+    services.replay_spools()
     services.close_interrupted_requests()
 
 

@@ -1,18 +1,13 @@
 """Requests that a killed process cut off become records all the same."""
 
-from collections.abc import Sequence
-
 import structlog
-from django.db import connection, transaction
 
 from billing.entry import UsageEntry
 from billing.journal import journal_folder, sweep
 from billing.models import Outcome, PriceVersion, TokenSource
 from billing.pricing import price_of
 from billing.rating import rate, report_unrated
-from billing.record_store import insert_all_that_fit, insert_records
-
-BATCH = 256
+from billing.services.recording import record_all
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +16,8 @@ def close_interrupted_requests() -> int:
     """Records what dead processes on this host left open, priced by what is known; how many requests.
 
     Harmless to run at any time and from many processes: a living process' journal is locked, a record that exists stays
-    as it is. Raises `OSError` or `django.db.DatabaseError`; the next run takes up where this one failed.
+    as it is. Best run after `replay_spools`, whose records tell more of the same requests. Raises `OSError` or
+    `django.db.Error`; the next run takes up where this one failed.
     """
     count = sweep(journal_folder(), _close)
     if count:
@@ -36,18 +32,7 @@ def _close(entries: list[UsageEntry]) -> None:
         version = versions.get(entry.price_version_id) if entry.price_version_id else None
         rate(entry, None if version is None else price_of(version))
         report_unrated(entry)
-    for start in range(0, len(entries), BATCH):
-        # Durable: the journal goes when this returns, so it must not be part of a transaction that may yet fail.
-        with transaction.atomic(durable=True):
-            refused = insert_all_that_fit(_insert, entries[start : start + BATCH])
-        for entry in refused:
-            log.error("usage_record_refused", request_id=str(entry.id), model=entry.model_id)
-
-
-def _insert(entries: Sequence[UsageEntry]) -> int:
-    # A savepoint: what is refused must not end the transaction around it.
-    with transaction.atomic():
-        return insert_records(connection, entries)
+    record_all(entries)
 
 
 def _end(entry: UsageEntry) -> None:

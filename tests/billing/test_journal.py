@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from billing.entry import UsageEntry
-from billing.journal import DRAFT, Journal, sweep
+from billing.journal import Journal, sweep
+from billing.owned_files import DRAFT
 from tests.billing.conftest import make_entry
 
 

@@ -2,73 +2,20 @@
 
 import asyncio
 import os
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from billing.errors import MeteringUnavailable
 from billing.journal import journal_folder
 from billing.metering import MeteringWriter, writer
 from billing.models import UsageRecord
 from tests.billing.conftest import make_entry
+from tests.billing.writing import elsewhere, run, usage_locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def run(main: Callable[[MeteringWriter], Awaitable[Any]], **options: Any) -> Any:
-    """Runs `main` with a writer, which is closed after."""
-
-    async def with_writer() -> Any:
-        made = MeteringWriter(**options)
-        try:
-            return await main(made)
-        finally:
-            await made.close()
-
-    return asyncio.run(with_writer())
-
-
-async def elsewhere(read: Callable[[], Any]) -> Any:
-    """What `read` sees on another connection."""
-
-    def read_and_close() -> Any:
-        try:
-            return read()
-        finally:
-            connections.close_all()
-
-    return await asyncio.to_thread(read_and_close)
-
-
-@contextmanager
-def usage_locked() -> Iterator[None]:
-    """Nobody else can write a record until the block ends."""
-    begun, end = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN" if connection.vendor == "postgresql" else "BEGIN IMMEDIATE")
-            if connection.vendor == "postgresql":
-                cursor.execute("LOCK TABLE billing_usagerecord IN SHARE MODE")
-            begun.set()
-            end.wait(30)
-            cursor.execute("ROLLBACK")
-        connections.close_all()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    begun.wait(10)
-    try:
-        yield
-    finally:
-        end.set()
-        holder.join()
 
 
 def test_a_record_is_there_as_it_was_handed_over() -> None:
@@ -183,51 +130,6 @@ def test_closing_writes_what_waits_and_later_submits_fail() -> None:
 
     run(main)
     assert UsageRecord.objects.count() == 300
-
-
-@contextmanager
-def table_gone() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE billing_usagerecord RENAME TO gone")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE gone RENAME TO billing_usagerecord")
-
-
-def test_a_database_that_comes_back_in_time_costs_nothing() -> None:
-    entries = [make_entry() for _ in range(3)]
-
-    async def main(writer: MeteringWriter) -> None:
-        await writer.submit(entries[0])
-        moved = table_gone()
-        await elsewhere(moved.__enter__)
-        futures = [writer.submit(entry) for entry in entries[1:]]
-        await asyncio.sleep(0.3)
-        await elsewhere(lambda: moved.__exit__(None, None, None))
-        await asyncio.gather(*futures)
-
-    run(main)
-    assert UsageRecord.objects.count() == 3
-
-
-def test_a_database_that_stays_away_is_told_and_the_journal_keeps_the_request(var: Path) -> None:
-    entry = make_entry(output_tokens=0)
-
-    async def main(writer: MeteringWriter) -> str:
-        writer.start(entry)
-        entry.output_tokens = 42
-        with pytest.raises(MeteringUnavailable) as raised:
-            await writer.submit(entry)
-        [file] = journal_folder().glob("*.jsonl")
-        assert raised.value.status == 503
-        return file.read_text().splitlines()[-1]
-
-    with table_gone():
-        last = run(main, retry_seconds=0.2)
-    assert str(entry.id) in last
-    assert '"output_tokens":42' in last
 
 
 def test_a_broken_connection_is_replaced() -> None:
