@@ -76,6 +76,11 @@ class Stack:
         """Where the output of each process goes."""
         return self.var_dir / "logs"
 
+    @property
+    def pepper(self) -> str:
+        """What its keys are digested and sealed with."""
+        return self.env.get("API_KEY_PEPPER") or (self.var_dir / "secrets" / "api-key-pepper").read_text().strip()
+
     def manage(self, *arguments: str, check: bool = True, **env: str) -> "subprocess.CompletedProcess[str]":
         """Runs `manage.py` on this installation; `check` fails the test with what it printed."""
         done = (

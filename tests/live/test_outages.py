@@ -1,6 +1,7 @@
 """What a client is told while the database does not do its part, and an engine that refuses the gateway."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from accounts.keys import PUBLIC_ID_LENGTH, compose_key
 from tests.live.asking import HELLO, ask, call, check, check_broken_stream
 from tests.live.test_faults import publish
 from tests.live.test_usage import record
@@ -18,19 +20,21 @@ pytestmark = [pytest.mark.live, pytest.mark.faults]
 NO_DATABASE = {
     "DATABASE_URL": "postgres://nobody:canary@127.0.0.1:9/none",
     "SECRET_KEY": "s" * 50,
-    "API_KEY_PEPPER": "p" * 50,
     "ALLOWED_HOSTS": "127.0.0.1",
 }
 
 
 @pytest.mark.parametrize("name", ["uvicorn", "daphne"])
 def test_without_the_database_a_key_that_is_not_known_yet_cannot_be_checked(stack, name):
-    with stack.serve(name, **NO_DATABASE) as server:
+    with stack.serve(name, API_KEY_PEPPER=stack.pepper, **NO_DATABASE) as server:
+        begin = time.monotonic()
         answer = call(server, stack.api_key, json={"model": "demo-chat", "messages": HELLO})
+        assert time.monotonic() - begin < 4.0
         error = check(answer, 503, "server_error", "authentication_unavailable")
         assert "canary" not in error["message"]
-        # What is no key at all needs no database.
-        check(call(server, "sk-wrong", json={}), 401, "invalid_request_error", "invalid_api_key")
+        # What is no key at all needs no database, and neither does one of somebody's own making.
+        for wrong in ("sk-wrong", compose_key("sk-hanse-", "A" * PUBLIC_ID_LENGTH, 1)):
+            check(call(server, wrong, json={}), 401, "invalid_request_error", "invalid_api_key")
 
 
 @contextmanager
