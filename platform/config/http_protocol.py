@@ -9,6 +9,7 @@ from typing import Any
 import httptools
 import structlog
 from django.conf import settings
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from accounts.errors import ApiError
@@ -77,7 +78,12 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """httptools: a part of the body."""
         self.body_bytes += len(body)
-        super().on_body(body)
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """httptools: the request is whole, also one that was answered before it was."""
@@ -107,6 +113,12 @@ class Protocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"\r\n".join((*head, b"", b"")) + rest)
+
+    def drain(self, app: Any) -> None:
+        """Gives new requests to `app`; an answer that has not begun yet will say that the connection ends."""
+        self.app = app
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def check(self, now: float) -> None:
         """Gives up on a client that has been too slow by `now` (the loop's clock)."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -82,11 +82,12 @@ class Server(uvicorn.Server):
         requests, tasks = len(self.server_state.tasks), len(asyncio.all_tasks())
         log.info("draining", signal=signal.Signals(sig).name, requests=requests, pending=tasks)
         self.config.loaded_app = drained
-        for connection in self.server_state.connections:
-            connection.app = drained
-            # A client whose answer has not begun learns in it that the connection ends; idle ones with their next.
-            if connection.cycle is not None and not connection.cycle.response_started:
-                connection.cycle.keep_alive = False
+        for connection in self.connections():
+            connection.drain(drained)
+
+    def connections(self) -> tuple[Protocol, ...]:
+        """Those that are open."""
+        return cast(tuple[Protocol, ...], tuple(self.server_state.connections))
 
     async def startup(self, sockets: Any = None) -> None:
         """Listens; connections inherit these options."""
@@ -102,7 +103,7 @@ class Server(uvicorn.Server):
         """uvicorn: ten times a second."""
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
-            for connection in tuple(self.server_state.connections):
+            for connection in self.connections():
                 connection.check(now)
         return await super().on_tick(counter)
 
@@ -113,7 +114,7 @@ class Server(uvicorn.Server):
         await self.until(lambda: False, start + min(settings.DRAIN_LISTEN_SECONDS, settings.DRAIN_SECONDS))
         for server in self.servers:
             server.close()
-        for connection in tuple(state.connections):
+        for connection in self.connections():
             connection.shutdown()
         # Connections, not tasks: the end of an answer may still wait for its client to read.
         await self.until(lambda: not (state.connections or state.tasks), start + settings.DRAIN_SECONDS)
@@ -122,7 +123,7 @@ class Server(uvicorn.Server):
             for task in tuple(state.tasks):
                 task.cancel()
             await asyncio.wait(tuple(state.tasks), timeout=CUT_SECONDS)
-        for connection in tuple(state.connections):
+        for connection in self.connections():
             # Who has not read by now will not: a task that waits for it goes on.
             connection.transport.abort()
         with suppress(TimeoutError):

@@ -13,8 +13,9 @@ import pytest
 from benchmarks.upstream import MARK
 from tests.engines import free_port
 from tests.live.asking import CHAT, HELLO, bearer, call, check, check_broken_stream, check_stream
-from tests.live.engines import PacedEngine, eventually, paced_engine
+from tests.live.engines import PacedEngine, endless_engine, eventually, paced_engine
 from tests.live.test_faults import publish
+from tests.live.test_slow_clients import Records, crowd, read_head
 from tests.live.test_usage import record
 from tests.reverse_proxy import reverse_proxy
 from tests.stack import Server, Stack, wait_until_up
@@ -96,6 +97,23 @@ def test_what_is_not_finished_in_time_is_cut_and_free(uvicorn, stack, engine, mo
         assert (row["outcome"], row["error_code"], row["cost_nano"]) == ("failed", "server_shutting_down", 0)
         assert row["output_tokens"] > 1
     eventually(lambda: engine.counters["cancelled"] == cancelled + 2)
+
+
+def test_a_client_that_does_not_read_does_not_pay_for_our_end(uvicorn, stack):
+    with endless_engine() as endless, stack.serve(DRAIN_SECONDS="0.5") as server:
+        model, records = publish(stack, endless.url), Records(uvicorn, stack)
+        with crowd(server, stack, model) as clients:
+            for client in clients:
+                read_head(client)
+            # Until the gateway waits for them.
+            time.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(10) == 0
+        rows = records.of_the_crowd()
+    assert {(row["outcome"], row["error_code"], row["cost_nano"]) for row in rows} == {
+        ("failed", "server_shutting_down", 0)
+    }
+    assert all(row["output_tokens"] > 10 for row in rows)
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
