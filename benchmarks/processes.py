@@ -133,8 +133,13 @@ class Server:
             self.process.wait()
 
 
-def uvicorn(application: str, port: int) -> list[str]:
+def serve(port: int) -> list[str]:
     """The command of one web process as `make up` and production run it."""
+    return [sys.executable, "-m", "config.serve", "--host", "127.0.0.1", "--port", str(port)]
+
+
+def uvicorn(application: str, port: int) -> list[str]:
+    """The same server bare, for another application."""
     options = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
     options += ["--no-access-log", "--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "4"]
     return [sys.executable, "-m", "uvicorn", application, *options]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.client import Target
 from benchmarks.installation import Installation
-from benchmarks.processes import Server, cores, free_port, uvicorn
+from benchmarks.processes import Server, cores, free_port, serve, uvicorn
 from benchmarks.upstream import MODEL
 
 
@@ -49,7 +49,7 @@ def running_stack() -> Iterator[Stack]:
                 "/v2/health/ready",
             ),
             ("relay", uvicorn("benchmarks.relay:app", ports["relay"]), ""),
-            ("hanse", uvicorn("config.asgi:application", ports["hanse"]), "/healthz"),
+            ("hanse", serve(ports["hanse"]), "/healthz"),
             ("probe", uvicorn("benchmarks.probe:app", ports["probe"]), "/healthz"),
         ):
             servers[name] = Server(
