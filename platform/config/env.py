@@ -65,9 +65,13 @@ def database(url: str, var_dir: Path, *, pool_size: int) -> dict[str, Any]:
     else:
         # A pool wants CONN_MAX_AGE 0: a connection kept beyond its request leaks under ASGI.
         settings["CONN_MAX_AGE"] = 0
-        # Beside what the URL says after its "?", sslmode for one.
+        # A network that swallows packets ends a connection within seconds instead of a quarter of an hour. What the URL
+        # says after its "?", sslmode for one, goes first.
+        limits = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
         settings["OPTIONS"] = {
+            **limits,
+            "tcp_user_timeout": 10_000,
             **settings.get("OPTIONS", {}),
-            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 3},
         }
     return settings
