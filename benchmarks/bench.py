@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks import report
+from benchmarks import plot, report
 from benchmarks.crowd import crowd_figures
 from benchmarks.figures import LONG, REQUEST_SLICES, TOKENS, Bench, Figures, Load
 from benchmarks.history import history_figures
@@ -129,9 +129,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, help="streams at once; default 64")
     parser.add_argument("--pace", type=int, default=100, help="tokens a second of a stream")
     parser.add_argument("--prompt-bytes", type=int, default=1000, help="size of the conversation sent")
-    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--write", action="store_true", help="put table and plot into benchmarks/README.md")
     parser.add_argument("--profile", type=Path, metavar="SVG", help="flame graph of Hanse by py-spy, if installed")
     chosen = parser.parse_args()
+    if chosen.write and (chosen.only or chosen.quick):
+        parser.error("--write is for a whole run")
     chosen.rounds = chosen.rounds or (2 if chosen.quick else 5)
     chosen.requests = chosen.requests or (800 if chosen.quick else 2000)
     chosen.streams = chosen.streams or (32 if chosen.quick else 64)
@@ -195,6 +197,7 @@ def main() -> int:
     print(text)
     if chosen.write:
         report.write(text)
+        plot.PICTURE.write_text(plot.picture(results))
     return judge(results)
 
 

@@ -10,8 +10,6 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -117,9 +115,9 @@ class Server:
         return time.clock_gettime((~self.pid << 3) | 2)
 
     def rss_bytes(self) -> int:
-        """Its resident memory."""
-        rss: int = psutil.Process(self.pid).memory_info().rss
-        return rss
+        """Its resident memory, counted page by page: what other files of /proc say is kept per core, and rounded."""
+        lines = Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("Rss:")).split()[1])
 
     def stop(self) -> None:
         """End it: SIGTERM, and after 10 s SIGKILL."""

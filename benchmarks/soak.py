@@ -23,11 +23,11 @@ async def soak_figures(bench: Bench, client: Client) -> Figures:
     server = bench.servers[client.target.name]
     for _ in range(0, WARM_UP, STEP):
         await step(bench, client)
-    memory = [(0, server.rss_bytes() / 1e6)]
+    memory = bench.memory
+    memory.append((0, server.rss_bytes() / 1e6))
     while memory[-1][0] < REQUESTS:
         await step(bench, client)
         memory.append((memory[-1][0] + STEP, server.rss_bytes() / 1e6))
-    bench.memory = memory
     return {"soak_growth": memory[-1][1] - memory[0][1], "soak_slope": slope(memory[len(memory) // 2 :]) * REQUESTS}
 
 

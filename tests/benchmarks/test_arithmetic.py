@@ -1,9 +1,12 @@
 """The arithmetic between what is measured and what is said of it."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from benchmarks.figures import quantile
 from benchmarks.history import longest_gap
+from benchmarks.plot import picture
 from benchmarks.probe import blocked
 from benchmarks.report import Results, Row, table
 from benchmarks.soak import slope
@@ -73,3 +76,12 @@ def test_run_fails_for_dear_chunks_and_for_dropped_streams(chunk: float, dropped
 def test_table_shows_only_what_was_measured():
     lines = table(Results([], [{"engine": {}, "relay": {"cpu_idle": 2.0}, "hanse": {"cpu_idle": 3.0}}])).splitlines()
     assert lines[2:] == ["| CPU in a second without requests, µs | 1.50 | 3 | 2 | - |"]
+
+
+def test_picture_is_well_formed_and_shows_what_was_measured():
+    hanse = {"cpu_request": 300.0, "total_p50_16": 11.5, "crowd_gap_p50": 103.0}
+    once = {"engine": {"total_p50_16": 10.0, "crowd_gap_p50": 101.0}, "relay": {"cpu_request": 200.0}, "hanse": hanse}
+    drawn = picture(Results([(0, 120.0), (50_000, 121.0)], [], once))
+    texts = [element.text for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - our own
+    assert {"300", "200", "1.50", "2.0", "125"} <= set(texts)
+    assert "A history of 200 kB: CPU, ms" not in texts
