@@ -92,7 +92,7 @@ def test_a_request_that_does_not_come_is_not_waited_for(hasty, stack, sent):
             check_error(body, "invalid_request_error", "request_timeout")
             assert status == 408
             assert client.until_closed() == b""
-        assert REQUEST_SECONDS <= time.monotonic() - start < REQUEST_SECONDS + 3
+        assert REQUEST_SECONDS <= time.monotonic() - start < REQUEST_SECONDS + 5
 
 
 def test_a_slow_answer_is_not_taken_for_a_slow_request(hasty, stack):
