@@ -33,6 +33,8 @@ STRANGERS_BYTES = 64 * 1024
 # What is read of a body after it was refused, for a client that sends first and listens later.
 LINGER_BYTES = 4 * 1024 * 1024
 LINGER_SECONDS = 1.0
+# A request that is answered by then never pays for the task that waits for its client to hang up.
+WATCH_AFTER_SECONDS = 0.05
 
 Headers = list[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -72,11 +74,11 @@ class ApiConsumer(AsyncHttpConsumer):
         await ensure_running()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
-        watcher: asyncio.Task[None] | None = None
+        watcher: asyncio.TimerHandle | None = None
         try:
             body = await self.read_body(receive)
             requests_underway.add(task)
-            watcher = asyncio.create_task(self.watch(receive, task))
+            watcher = task.get_loop().call_later(WATCH_AFTER_SECONDS, self.start_watching, receive, task)
             await self.handle(body)
         except ClientGone:
             return
@@ -91,6 +93,8 @@ class ApiConsumer(AsyncHttpConsumer):
             requests_underway.discard(task)
             if watcher is not None:
                 watcher.cancel()
+            if self.watcher is not None:
+                self.watcher.cancel()
 
     def begin(self, scope: Any, send: Send) -> None:
         """What a request starts with."""
@@ -101,6 +105,7 @@ class ApiConsumer(AsyncHttpConsumer):
         self.started = self.gone = False
         self.keepalive: asyncio.TimerHandle | None = None
         self.comment: asyncio.Task[None] | None = None
+        self.watcher: asyncio.Task[None] | None = None
 
     async def read_body(self, receive: Receive) -> bytes:
         """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` when it never comes.
@@ -145,6 +150,10 @@ class ApiConsumer(AsyncHttpConsumer):
                 while left > 0 and (message := await receive()).get("more_body"):
                     left -= len(message["body"])
         await self.base_send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def start_watching(self, receive: Receive, task: "asyncio.Task[Any]") -> None:
+        """From here on, a client that hangs up, or has hung up before, is noticed at once."""
+        self.watcher = task.get_loop().create_task(self.watch(receive, task))
 
     async def watch(self, receive: Receive, task: "asyncio.Task[Any]") -> None:
         """Cancels `task` when the client hangs up."""

@@ -39,7 +39,9 @@ class Deadline:
         self._task = asyncio.current_task()
         self._start = self._since = self._loop.time()
         self._end = self._start + self._total
-        self._timer: asyncio.TimerHandle | None = self._loop.call_at(self._due(), self._ring)
+        # No later than a pause that begins now could end: then the first event needs no new timer.
+        first_look = min(self._due(), self._start + self._idle)
+        self._timer: asyncio.TimerHandle | None = self._loop.call_at(first_look, self._ring)
         return self
 
     def wait(self) -> None:
@@ -52,12 +54,7 @@ class Deadline:
     def got(self) -> None:
         """The engine sent something."""
         self._waiting = False
-        if not self._began:
-            self._began = True
-            # The pause allowed from now on may be shorter than what was left for the first event.
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(min(self._loop.time() + self._idle, self._end), self._ring)
+        self._began = True
 
     def _due(self) -> float:
         return min(self._since + self._idle if self._began else self._start + self._first, self._end)

@@ -46,7 +46,7 @@ from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.probing import watch
 from inference.routing import router
 from inference.tokenization import ModelAssets, count_tokens, may_well_fit
-from inference.wire.chat import DONE, ChatEncoder, Transcript
+from inference.wire.chat import DONE, ChatEncoder, Choice, Description, Transcript, completion
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
@@ -95,19 +95,19 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
 
     answered = answering(generation) if generation.n == 1 else every_choice(generation, answering)
     events = metered(answered, meter, choices=generation.n)
-    encoder = ChatEncoder(
-        request_id=generation.request_id,
-        created=int(arrival.started_at),
-        model=offer.model_id,
-        n=generation.n,
-        include_usage=wants_usage(request),
-        logprobs=generation.top_logprobs is not None,
-    )
+    described: Description = {
+        "request_id": generation.request_id,
+        "created": int(arrival.started_at),
+        "model": offer.model_id,
+        "logprobs": generation.top_logprobs is not None,
+    }
     headers = lifecycle_headers(offer)
     if request.stream:
-        frames = _frames(events, encoder, choices=generation.n, with_usage=wants_usage(request))
-        return Answer(headers, frames=frames)
-    return Answer(headers, body=await _collected(events, encoder, choices=generation.n))
+        with_usage = wants_usage(request)
+        encoder = ChatEncoder(**described, n=generation.n, include_usage=with_usage)
+        return Answer(headers, frames=_frames(events, encoder, choices=generation.n, with_usage=with_usage))
+    choices, usage = await _collected(events, choices=generation.n)
+    return Answer(headers, body=completion(choices, usage, **described))
 
 
 async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival, body_bytes: int) -> Generation:
@@ -219,7 +219,7 @@ async def _frames(
                 yield end if choices else end + (encoder.usage(usage) if with_usage else b"") + DONE
 
 
-async def _collected(events: EventStream, encoder: ChatEncoder, *, choices: int) -> bytes:
+async def _collected(events: EventStream, *, choices: int) -> tuple[list[Choice], Usage]:
     transcript = Transcript(choices)
     usage = Usage(0, 0)
     async with aclosing(events):
@@ -228,7 +228,7 @@ async def _collected(events: EventStream, encoder: ChatEncoder, *, choices: int)
                 usage = event
             else:
                 transcript.add(event)
-    return encoder.completion(transcript.choices(), usage)
+    return transcript.choices(), usage
 
 
 def arrive(request_id: uuid.UUID) -> Arrival:

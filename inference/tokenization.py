@@ -52,6 +52,8 @@ class Tokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._bos_token = bos_token
+        # How many token ids there are: valid ones are below.
+        self.vocabulary_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
         self._refuse_disguises(path)
 
     def _refuse_disguises(self, path: Path) -> None:
@@ -75,11 +77,6 @@ class Tokenizer:
         """The texts that become special ids."""
         added = self._tokenizer.get_added_tokens_decoder().values()
         return tuple(token.content for token in added if token.special)
-
-    @property
-    def vocabulary_size(self) -> int:
-        """How many token ids there are: valid ones are below."""
-        return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str) -> list[int]:
         """The token ids of a prompt, with one begin-of-sequence token if the model has one."""

@@ -1,7 +1,7 @@
 """Chat completions as they leave us: chunks of a stream, or one body."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,16 @@ SERVICE_TIER = "default"
 LEAST_LOGPROB = -9999.0
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Description(TypedDict):
+    """What every form of an answer says of itself: `created` is Unix seconds, `model` as the client is to see it,
+    `logprobs` whether it asked for them."""
+
+    request_id: str
+    created: int
+    model: str
+    logprobs: bool
 
 
 class Choice(Struct, gc=False):
@@ -79,22 +89,13 @@ class ChatEncoder:
     ) -> None:
         """`created` in Unix seconds; `model` as the client is to see it; `logprobs`: whether it asked for them."""
         self._logprobs = logprobs
-        self._head: dict[str, Any] = {
-            "id": f"chatcmpl-{request_id}",
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": model,
-            "service_tier": SERVICE_TIER,
-            "system_fingerprint": system_fingerprint,
-        }
-        opening = b"data: " + _encode(self._head)[:-1] + b',"choices":['
-        self._opening = opening
+        head = _head("chat.completion.chunk", request_id, created, model, system_fingerprint)
+        self._opening = b"data: " + _encode(head)[:-1] + b',"choices":['
         self._closing = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
-        self._begins = [b'%b{"index":%d,"delta":' % (opening, index) for index in range(n)]
+        self._begins = [b'%b{"index":%d,"delta":' % (self._opening, index) for index in range(n)]
         self._texts = [begin + b'{"content":' for begin in self._begins]
-        no_tokens = _encode(_logprobs(())) if logprobs else b"null"
-        self._no_tokens = no_tokens
-        self._text_end = b'},"logprobs":' + no_tokens + b',"finish_reason":null}' + self._closing
+        self._no_tokens = _encode(_logprobs(())) if logprobs else b"null"
+        self._text_end = b'},"logprobs":' + self._no_tokens + b',"finish_reason":null}' + self._closing
         self._started = [False] * n
         self._finished = [False] * n
 
@@ -136,23 +137,44 @@ class ChatEncoder:
         self._started[index] = True
         return self._begins[index] + b'{"role":"assistant","content":""' + self._text_end
 
-    def completion(self, choices: Iterable[Choice], usage: Usage) -> bytes:
-        """The whole answer as one JSON body."""
-        body = {
-            **self._head,
-            "object": "chat.completion",
-            "choices": [self._choice(choice) for choice in choices],
-            "usage": _usage(usage),
-        }
-        return _encode(body)
 
-    def _choice(self, choice: Choice) -> dict[str, Any]:
-        return {
-            "index": choice.index,
-            "message": {"role": "assistant", "content": _clean(choice.text), "refusal": None, "annotations": []},
-            "logprobs": _logprobs(choice.logprobs) if self._logprobs else None,
-            "finish_reason": choice.finish_reason,
-        }
+def completion(
+    choices: Iterable[Choice],
+    usage: Usage,
+    *,
+    request_id: str,
+    created: int,
+    model: str,
+    logprobs: bool = False,
+    system_fingerprint: str | None = None,
+) -> bytes:
+    """The whole answer as one JSON body; arguments as of `ChatEncoder`."""
+    body = {
+        **_head("chat.completion", request_id, created, model, system_fingerprint),
+        "choices": [_choice(choice, logprobs=logprobs) for choice in choices],
+        "usage": _usage(usage),
+    }
+    return _encode(body)
+
+
+def _head(kind: str, request_id: str, created: int, model: str, system_fingerprint: str | None) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{request_id}",
+        "object": kind,
+        "created": created,
+        "model": model,
+        "service_tier": SERVICE_TIER,
+        "system_fingerprint": system_fingerprint,
+    }
+
+
+def _choice(choice: Choice, *, logprobs: bool) -> dict[str, Any]:
+    return {
+        "index": choice.index,
+        "message": {"role": "assistant", "content": _clean(choice.text), "refusal": None, "annotations": []},
+        "logprobs": _logprobs(choice.logprobs) if logprobs else None,
+        "finish_reason": choice.finish_reason,
+    }
 
 
 DONE = sse.DONE

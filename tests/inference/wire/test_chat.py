@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.generation import ChosenToken, Finish, TextDelta, TokenLogprob, Usage
-from inference.wire.chat import DONE, ChatEncoder, Choice, Transcript
+from inference.wire.chat import DONE, ChatEncoder, Choice, Transcript, completion
 from tests.inference.wire.openai_types import strict_chunk, strict_completion
 
 USAGE = Usage(input_tokens=7, output_tokens=6, cached_input_tokens=2, reasoning_tokens=1)
@@ -26,8 +26,15 @@ USAGE_JSON = {
 }
 
 
+DESCRIBED = {"request_id": "0199f0", "created": 1_795_222_454, "model": "demo-chat"}
+
+
 def encoder(**options: Any) -> ChatEncoder:
-    return ChatEncoder(request_id="0199f0", created=1_795_222_454, model="demo-chat", **options)
+    return ChatEncoder(**DESCRIBED, **options)
+
+
+def whole(choices: list[Choice], **options: Any) -> dict[str, Any]:
+    return json.loads(completion(choices, USAGE, **DESCRIBED, **options))
 
 
 def chunks(stream: bytes) -> list[dict[str, Any]]:
@@ -135,7 +142,7 @@ def test_logprobs_that_nobody_asked_for_are_not_sent() -> None:
 
 def test_a_lone_surrogate_becomes_a_question_mark() -> None:
     assert chunks(encoder().chunk(TextDelta(0, "a\ud83d")))[-1]["choices"][0]["delta"] == {"content": "a?"}
-    body = json.loads(encoder().completion([Choice(0, "a\ud83d", "stop")], USAGE))
+    body = whole([Choice(0, "a\ud83d", "stop")])
     assert body["choices"][0]["message"]["content"] == "a?"
 
 
@@ -145,7 +152,7 @@ def test_the_end_of_the_stream_is_openais() -> None:
 
 def test_a_whole_completion_is_openais() -> None:
     choices = [Choice(0, "Hello.", "stop"), Choice(1, "", "length")]
-    body = json.loads(encoder(n=2, system_fingerprint="fp_1").completion(choices, USAGE))
+    body = whole(choices, system_fingerprint="fp_1")
     strict_completion(body)
     assert body == {
         "id": "chatcmpl-0199f0",
@@ -172,7 +179,7 @@ def test_a_whole_completion_has_all_logprobs() -> None:
     for text in "ab":
         transcript.add(TextDelta(0, text, logprobs=(ChosenToken(text, -1.0),)))
     transcript.add(Finish(0, "stop"))
-    body = json.loads(encoder(logprobs=True).completion(transcript.choices(), USAGE))
+    body = whole(transcript.choices(), logprobs=True)
     strict_completion(body)
     assert [token["token"] for token in body["choices"][0]["logprobs"]["content"]] == ["a", "b"]
 
