@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -100,7 +101,10 @@ def logging_config(*, level: str, log_format: str) -> dict[str, Any]:
 
 
 def quiet_hooks() -> None:
-    """Sends what dies in a thread or in a destructor through the log: Python's default prints its text to stderr."""
+    """Sends what dies in a thread or in a destructor, and Python's warnings, through the log.
+
+    Python's default prints their texts to stderr, with the objects that they are about.
+    """
 
     def thread_died(failure: threading.ExceptHookArgs) -> None:
         if failure.exc_value is not None and failure.exc_type is not SystemExit:
@@ -112,8 +116,13 @@ def quiet_hooks() -> None:
             exc_info = (failure.exc_type, failure.exc_value, failure.exc_traceback)
             logging.getLogger("config.logs").error("exception ignored", exc_info=exc_info)
 
+    def warned(message: Any, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        where = {"component": f"{short_path(filename)}:{lineno}", "error": category.__name__}
+        logging.getLogger("config.logs").warning("python warning", extra=where)
+
     threading.excepthook = thread_died
     sys.unraisablehook = ignored
+    warnings.showwarning = warned
 
 
 class Formatter(logging.Formatter):

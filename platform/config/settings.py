@@ -5,8 +5,12 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
+from config.core_dumps import forbid_core_dumps
 from config.env import BASE_DIR, database, env, secrets_of
 from config.logs import logging_config
+
+# Before anything else: every process of ours reads this file first.
+forbid_core_dumps()
 
 # -- which installation this is -------------------------------------------------------------------------------
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))

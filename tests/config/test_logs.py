@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 import structlog
@@ -225,8 +226,8 @@ def test_celery_tells_of_a_failed_task_by_name_without_arguments_or_text(lines):
 
 
 def test_thread_that_dies_is_logged_without_text(lines, capsys, monkeypatch):
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    for module, name in ((threading, "excepthook"), (sys, "unraisablehook"), (warnings, "showwarning")):
+        monkeypatch.setattr(module, name, getattr(module, name))
     quiet_hooks()
     thread = threading.Thread(target=fail)
     thread.start()
@@ -234,6 +235,17 @@ def test_thread_that_dies_is_logged_without_text(lines, capsys, monkeypatch):
     assert lines.entries[0]["event"] == "thread died"
     assert lines.entries[0]["exception"] == "ValueError"
     assert CANARY not in capsys.readouterr().err
+
+
+def test_a_warning_of_python_is_logged_without_text(lines, capsys, monkeypatch):
+    for module, name in ((threading, "excepthook"), (sys, "unraisablehook"), (warnings, "showwarning")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    quiet_hooks()
+    warnings.showwarning(ResourceWarning(f"unclosed {CANARY}"), ResourceWarning, __file__, 17, line=CANARY)
+    (entry,) = lines.entries
+    assert (entry["event"], entry["error"]) == ("python warning", "ResourceWarning")
+    assert entry["component"] == "tests/config/test_logs.py:17"
+    assert CANARY not in "".join([*lines.texts, capsys.readouterr().err])
 
 
 def test_every_process_logs_through_the_allow_list(tmp_path):
