@@ -72,9 +72,9 @@ class PacedEngine:
 
 
 @contextmanager
-def paced_engine() -> Iterator[PacedEngine]:
-    """A running one."""
-    port = free_port()
+def paced_engine(port: int = 0) -> Iterator[PacedEngine]:
+    """A running one; a `port` of 0 means any free one."""
+    port = port or free_port()
     command = [sys.executable, "-m", "benchmarks.upstream", "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     engine = PacedEngine(process, f"http://127.0.0.1:{port}")
@@ -82,7 +82,7 @@ def paced_engine() -> Iterator[PacedEngine]:
     def answers() -> bool:
         assert process.poll() is None
         try:
-            return engine.running == 0
+            return engine.running >= 0
         except httpx.TransportError:
             return False
 
