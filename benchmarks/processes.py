@@ -1,6 +1,7 @@
 """Server processes: started, pinned to a core, measured and ended."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -18,11 +19,16 @@ class StartError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that is free now, and that no connection of the load gets as its own meanwhile."""
+    while True:
+        # Below the range from which systems take the ports of outgoing connections.
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def cores() -> tuple[set[int], set[int]]:
