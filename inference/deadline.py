@@ -20,6 +20,7 @@ class Deadline:
         "_first",
         "_idle",
         "_loop",
+        "_overlong",
         "_since",
         "_start",
         "_task",
@@ -32,7 +33,7 @@ class Deadline:
     def __init__(self, *, first: float, idle: float, total: float) -> None:
         """Seconds until the first event, between two events, and for all of it; the shortest wins."""
         self._first, self._idle, self._total = first, idle, total
-        self._began = self._waiting = self.expired = False
+        self._began = self._waiting = self._overlong = self.expired = False
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -68,6 +69,7 @@ class Deadline:
             self._timer = self._loop.call_at(due, self._ring)
         else:
             self.expired = True
+            self._overlong = self._began and self._loop.time() < self._since + self._idle
             if self._task is not None:
                 self._task.cancel()
 
@@ -81,4 +83,6 @@ class Deadline:
         # Somebody else's cancellation that came at the same time stays one.
         ours_alone = self._task.uncancel() == 0
         if ours_alone and kind is not None and issubclass(kind, asyncio.CancelledError):
-            raise BackendTimeout("The model did not answer in time. Please try again.") from None
+            timeout = BackendTimeout("The model did not answer in time. Please try again.")
+            timeout.overlong = self._overlong
+            raise timeout from None

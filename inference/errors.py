@@ -114,7 +114,8 @@ class BackendUnavailable(ServerError):
 
 
 class BackendTimeout(ServerError):
-    """The engine did not answer in the model's time."""
+    """The engine did not answer in the model's time. `overlong`: it did, token by token, for longer than is allowed."""
 
     status = 504
     code = "backend_timeout"
+    overlong = False

@@ -24,6 +24,8 @@ class Reason(TextChoices):
 
 # With these the engine never had the request.
 _UNTOUCHED = frozenset({BUSY, Reason.UNREACHABLE, Reason.SECRET_REFUSED})
+# A request may bring these about in an engine that works: whether it does, a probe finds out at once.
+EXCUSABLE = frozenset({Reason.TIMEOUT, Reason.ENGINE_ERROR})
 # A request that breaks engines shall not break all of them: it is not tried again after so many.
 MOST_BROKEN = 3
 
@@ -33,7 +35,7 @@ def failure_of(error: ApiError) -> str | None:
     if isinstance(error, EngineRefused):
         return None
     if isinstance(error, BackendTimeout):
-        return Reason.TIMEOUT
+        return None if error.overlong else Reason.TIMEOUT
     if isinstance(error, BackendUnavailable):
         if error.reason:
             return error.reason

@@ -14,7 +14,7 @@ from django.conf import settings
 from accounts.errors import ApiError
 from inference.deployment_state import DeploymentState, Pool
 from inference.errors import BackendUnavailable, EngineRefused
-from inference.failures import BUSY, failure_of
+from inference.failures import BUSY, EXCUSABLE, failure_of
 from inference.generation import Target
 
 log = structlog.get_logger(__name__)
@@ -213,8 +213,12 @@ class Router:
         if state.failing_since is None:
             state.failing_since = state.last_failure_at
             now = time.monotonic()
-            relapse = now - state.turned_at < RELAPSE_SECONDS
-            state.pause = min(2 * state.pause, LONGEST_PAUSE_SECONDS) if relapse else FIRST_PAUSE_SECONDS
+            if reason in EXCUSABLE:
+                state.pause = 0.0
+            elif now - state.turned_at < RELAPSE_SECONDS:
+                state.pause = _longer(state.pause)
+            else:
+                state.pause = FIRST_PAUSE_SECONDS
             state.turned_at = now
             log.warning("deployment_failed", deployment=state.target.name, reason=str(reason), model=state.engine[1])
 
@@ -222,7 +226,7 @@ class Router:
         """A probe failed: the next one comes after twice the pause, at most 30 seconds."""
         state.last_failure_at = time.time()
         state.last_reason = reason
-        state.pause = min(2 * state.pause, LONGEST_PAUSE_SECONDS)
+        state.pause = _longer(state.pause)
 
     def recovered(self, state: DeploymentState) -> None:
         """It answers again."""
@@ -242,6 +246,10 @@ def _is_better(state: DeploymentState, other: DeploymentState, now: float) -> bo
     if load != others_load:
         return load < others_load
     return (now - state.chosen_at) * weight > (now - other.chosen_at) * others_weight
+
+
+def _longer(pause: float) -> float:
+    return min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
 def _granted(waiter: Waiter) -> Lease | None:

@@ -39,13 +39,14 @@ async def test_tokens_that_keep_coming_reset_the_pause_but_not_the_total():
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_total_shorter_than_the_other_limits_is_kept(begun):
     start = time.monotonic()
-    with pytest.raises(BackendTimeout), Deadline(first=5, idle=5, total=0.2) as deadline:
+    with pytest.raises(BackendTimeout) as late, Deadline(first=5, idle=5, total=0.2) as deadline:
         deadline.wait()
         if begun:
             deadline.got()
             deadline.wait()
         await asyncio.sleep(10)
     assert 0.15 < time.monotonic() - start < 1
+    assert late.value.overlong is begun, "an engine that never began is one that does not answer"
 
 
 async def test_a_total_that_ended_while_the_client_read_counts_as_soon_as_the_engine_is_waited_for():

@@ -12,6 +12,7 @@ from accounts.database_thread import in_database_thread
 from accounts.selectors import default_project_of
 from accounts.services import create_organization, issue_key
 from billing.metering import writer
+from inference import probing
 from inference.backends.transport import close_transport
 from inference.failures import BUSY, Reason
 from inference.models import ServedModel
@@ -80,7 +81,8 @@ async def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_no_request_fails_while_a_deployment_is_healthy_and_nothing_has_begun(key):
+def test_no_request_fails_while_a_deployment_is_healthy_and_nothing_has_begun(key, monkeypatch):
+    monkeypatch.setattr(probing, "PROBE_SECONDS", 1.0)
     names = {kind: kind.replace(" ", "-").lower() for kind in FAULTS}
 
     async def work(engines: AsyncExitStack) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def test_no_request_fails_while_a_deployment_is_healthy_and_nothing_has_begun(ke
         for engine in bad.values():
             engine.behaviour = WORKS
         # A probe that the engine held from before is given up first.
-        await eventually(lambda: not any(state(f"{name}-0").failing_since for name in names.values()), seconds=25)
+        await eventually(lambda: not any(state(f"{name}-0").failing_since for name in names.values()))
         return wrong
 
     run(work)
@@ -121,7 +123,8 @@ def test_what_breaks_off_in_the_middle_ends_with_an_error_and_is_not_begun_again
             assert "Hello" in text, kind
             assert "world" not in text, kind
             assert all(choice["finish_reason"] is None for chunk in chunks for choice in chunk["choices"]), kind
-            assert (bad.requests, good.requests) == (1, 0), kind
+            assert good.requests == 0, kind
+            assert bad.requests <= 2, f"{kind}: it, and perhaps a probe"
             assert state(f"m-{number}-0").failing_since is not None, kind
 
     run(work)
@@ -159,9 +162,7 @@ def test_after_a_failure_one_probe_at_a_time_goes_to_a_deployment_and_no_request
         bad = await engines.enter_async_context(Engine(FAULTS["hangs before the head"][0]).running())
         await in_database_thread(publish, "m", bad, good)
         assert is_whole(await answer(key, "m", stream=False))
-        assert bad.requests == 1
-        await eventually(lambda: bad.at_once == 0)
-        await eventually(lambda: bad.at_once == 1)
+        await eventually(lambda: (bad.requests, bad.at_once) == (2, 1))
         for _ in range(3):
             answers = await asyncio.gather(*(answer(key, "m", stream=False) for _ in range(20)))
             assert all(map(is_whole, answers))

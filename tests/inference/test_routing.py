@@ -219,6 +219,21 @@ async def test_what_began_before_a_turn_proves_nothing_after_it():
     # Soon after, it breaks again: the pauses go on where they were.
     (await router.acquire("m")).failed(unavailable())
     assert state(router, "one").pause == 2.0
+    router.recovered(state(router, "one"))
+    # What a request may have brought about by itself is tried out at once.
+    (await router.acquire("m")).failed(BackendTimeout("slow"))
+    assert state(router, "one").pause == 0.0
+    router.still_failing(state(router, "one"), Reason.TIMEOUT)
+    assert state(router, "one").pause == 1.0
+
+
+async def test_an_answer_that_was_too_long_is_no_failure():
+    router = routing(target("one"))
+    lease = await router.acquire("m")
+    error = BackendTimeout("too long")
+    error.overlong = True
+    assert not lease.failed(error)
+    assert state(router, "one").failing_since is None
 
 
 async def test_a_full_queue_or_a_refused_request_is_no_failure():
