@@ -24,7 +24,7 @@ from billing.services import close_interrupted_requests, replay_spools
 BATCH = 256
 # With so many records waiting, no new request begins. Those under way still come on top.
 MOST_WAITING = 4096
-# How long a record is tried again while neither database nor spool take it.
+# How long records are tried again while neither database nor spool take them.
 RETRY_SECONDS = 10.0
 RETRY_PAUSE_SECONDS = 0.25
 # Between two attempts to take over what dead processes left.
@@ -57,6 +57,7 @@ class MeteringWriter:
         self._waiting: list[Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._failing_since: float | None = None
         self._takeover = self._loop.create_task(_take_over_from_the_dead())
         atexit.register(self._write_at_exit)
 
@@ -125,10 +126,14 @@ class MeteringWriter:
 
     async def _write(self, entries: Sequence[UsageEntry]) -> Sequence[UsageEntry]:
         """Those that could not be made safe."""
-        deadline = time.monotonic() + self._retry_seconds
+        if not self._recorder.unable:
+            self._failing_since = None
         try:
             while not await self._recorder.save(entries):
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                # Since the first of them failed: those behind it must not wait as long again.
+                self._failing_since = self._failing_since or now
+                if now - self._failing_since > self._retry_seconds:
                     return entries
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
         except (OverflowError, ValueError) as error:

@@ -108,11 +108,7 @@ def own_connection(alias: str = DEFAULT_DB_ALIAS) -> BaseDatabaseWrapper:
     """A connection outside Django's per-thread ones and its pool, not opened yet, that any thread may close."""
     settings = deepcopy(connections[alias].settings_dict)
     if connections[alias].vendor == "postgresql":
-        options = settings["OPTIONS"]
-        options.pop("pool", None)
-        # A server that vanished without a word is noticed as soon as one that hangs.
-        limits = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-        settings["OPTIONS"] = {**limits, "tcp_user_timeout": STATEMENT_SECONDS * 1000, **options}
+        settings["OPTIONS"].pop("pool", None)
     else:
         settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": BUSY_SECONDS}
     connection: BaseDatabaseWrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, alias)

@@ -11,6 +11,7 @@ import pytest
 
 from accounts.keys import PUBLIC_ID_LENGTH, compose_key
 from tests.live.asking import HELLO, ask, call, check, check_broken_stream
+from tests.live.engines import eventually, measure
 from tests.live.test_faults import publish
 from tests.live.test_usage import record
 from tests.stack import Stack
@@ -49,8 +50,24 @@ def records_table_gone(stack: Stack) -> Iterator[None]:
         stack.manage("shell", "--no-imports", "-c", rename.format(*reversed(names)))
 
 
-def test_an_answer_that_cannot_be_recorded_does_not_end_well(stack):
-    body = {"model": "demo-chat", "messages": ask("[[n=5]]")}
+@contextmanager
+def spool_blocked(stack: Stack) -> Iterator[None]:
+    """No process of the installation can make a spool: a file is where its folder has to be."""
+    place, aside = stack.var_dir / "spool", stack.var_dir / "spool-put-aside"
+    if place.exists():
+        place.rename(aside)
+    place.write_text("")
+    try:
+        yield
+    finally:
+        place.unlink()
+        if aside.exists():
+            aside.rename(place)
+
+
+def test_where_nothing_can_be_recorded_no_answer_ends_well_and_none_begins(stack, triton):
+    # Slow to begin, so that all are under way when the first finds out.
+    body = {"model": "demo-chat", "messages": ask("[[n=5]] [[delay=1]]")}
     servers = list(stack.servers.values())
 
     def ask_for(stream: bool) -> list:
@@ -58,16 +75,22 @@ def test_an_answer_that_cannot_be_recorded_does_not_end_well(stack):
 
     for server in servers:
         assert call(server, stack.api_key, json=body).status_code == 200
-    with records_table_gone(stack), ThreadPoolExecutor(2 * len(servers)) as waiting:
+    with records_table_gone(stack), spool_blocked(stack), ThreadPoolExecutor(2 * len(servers)) as waiting:
         whole, streamed = ask_for(False), ask_for(True)
         for answer in whole:
             error = check(answer.result(), 503, "server_error", "metering_unavailable")
             assert "usage_put_aside" not in error["message"]
         for answer in streamed:
             assert check_broken_stream(answer.result(), "server_error", "metering_unavailable")
+        before = measure(triton.metrics_url, "demo_chat_requests_total")
+        for refused in (*ask_for(False), *ask_for(True)):
+            begin = time.monotonic()
+            check(refused.result(), 503, "server_error", "metering_unavailable")
+            assert time.monotonic() - begin < 1
+        assert measure(triton.metrics_url, "demo_chat_requests_total") == before
     for server in servers:
+        eventually(lambda server=server: call(server, stack.api_key, json=body).status_code == 200)
         answer = call(server, stack.api_key, json=body)
-        assert answer.status_code == 200
         assert record(server, stack, answer.headers["x-request-id"])["outcome"] == "completed"
 
 
