@@ -20,7 +20,7 @@ from inference.deployment_reports import Status, statuses
 from inference.models import Deployment
 from inference.services import delete_deployment, drain_deployment, resume_deployment, save_deployment
 
-NOW = ["state", "under_way", "last_answer", "last_failure"]
+NOW = ["state", "last_failure", "under_way", "last_answer"]
 
 
 class DeploymentForm(forms.ModelForm):
@@ -63,6 +63,23 @@ class ObservedList(ChangeList):
         observe(self.result_list)
 
 
+class DrainingFilter(admin.SimpleListFilter):
+    """Taken out of service by hand, or not."""
+
+    title = "draining"
+    parameter_name = "draining"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Yes and no."""
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> QuerySet[Deployment]:
+        """The rows of the choice."""
+        if self.value() not in ("yes", "no"):
+            return queryset
+        return queryset.filter(draining_since__isnull=self.value() == "no")
+
+
 @admin.register(Deployment)
 class DeploymentAdmin(admin.ModelAdmin):
     """The engines."""
@@ -70,7 +87,7 @@ class DeploymentAdmin(admin.ModelAdmin):
     form = DeploymentForm
     change_form_template = "admin/inference/deployment/change_form.html"
     list_display = ["name", "model", *NOW, "weight", "max_concurrency", "url", "triton_model"]
-    list_filter = ["enabled", ("draining_since", admin.EmptyFieldListFilter), "adapter", "model__model_class"]
+    list_filter = ["enabled", DrainingFilter, "adapter", "model__model_class"]
     list_select_related = ["model"]
     search_fields = ["name", "url", "triton_model", "model__model_id"]
     autocomplete_fields = ["model"]
@@ -184,16 +201,16 @@ class DeploymentAdmin(admin.ModelAdmin):
 
     def _drain(self, request: HttpRequest, deployment: Deployment) -> None:
         if drain_deployment(actor=actor_of(request), deployment=deployment):
-            text = f"{deployment.name} gets no new requests; those under way finish."
+            text = f"Deployment {deployment.name} gets no new requests; those under way finish."
             self.message_user(request, text, messages.SUCCESS)
         else:
-            self.message_user(request, f"{deployment.name} is draining already.")
+            self.message_user(request, f"Deployment {deployment.name} is draining already.")
 
     def _resume(self, request: HttpRequest, deployment: Deployment) -> None:
         if resume_deployment(actor=actor_of(request), deployment=deployment):
-            self.message_user(request, f"{deployment.name} gets requests again.", messages.SUCCESS)
+            self.message_user(request, f"Deployment {deployment.name} gets requests again.", messages.SUCCESS)
         else:
-            self.message_user(request, f"{deployment.name} was not draining.")
+            self.message_user(request, f"Deployment {deployment.name} was not draining.")
 
     @admin.action(description="Drain the selected deployments", permissions=["change"])
     def drain(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:

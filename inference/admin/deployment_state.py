@@ -38,7 +38,7 @@ def state_in_words(deployment: Deployment, status: Status | None, *, asked: bool
         return Words(OFF, "not used yet")
     if status.failing_since is not None:
         where = "" if status.failing == status.processes else f", in {status.failing} of {status.processes} processes"
-        return Words(BAD, "failing", f"{reason_in_words(status.reason)}, since {moment(status.failing_since)}{where}")
+        return Words(BAD, "failing", f"since {moment(status.failing_since)}{where}")
     return Words(GOOD, "healthy") if status.last_answer_at else Words(OFF, "not used yet")
 
 

@@ -61,14 +61,16 @@ def test_an_operator_drains_and_resumes_on_the_page_and_in_the_list(operating, d
         assert answer.redirect_chain == [(page, 302)]
         return [str(message) for message in answer.context["messages"]]
 
-    assert press("drain") == ["one gets no new requests; those under way finish."]
+    assert press("drain") == ["Deployment one gets no new requests; those under way finish."]
     assert "draining" in operating.get(page).text
-    assert press("drain") == ["one is draining already."]
-    assert press("resume") == ["one gets requests again."]
-    assert press("resume") == ["one was not draining."]
+    assert press("drain") == ["Deployment one is draining already."]
+    assert press("resume") == ["Deployment one gets requests again."]
+    assert press("resume") == ["Deployment one was not draining."]
     rows = reverse("admin:inference_deployment_changelist")
     operating.post(rows, {"action": "drain", "_selected_action": [deployment.pk]})
     assert Deployment.objects.get().draining_since is not None
+    counts = {choice: operating.get(rows, {"draining": choice}).context["cl"].result_count for choice in ("yes", "no")}
+    assert counts == {"yes": 1, "no": 0}
     operating.post(rows, {"action": "resume", "_selected_action": [deployment.pk]})
     assert Deployment.objects.get().draining_since is None
     assert AuditEvent.objects.latest("id").actor_label == "operator@hanse.example"
@@ -123,7 +125,7 @@ def test_the_state_is_said_in_words():
     assert state_in_words(row, healthy, asked=True).word == "healthy"
     assert said(None) == "not used yet: "
     assert said(None, asked=False).startswith("unknown: Redis")
-    assert said(failing).startswith("failing: nothing answers at its address, since ")
+    assert said(failing).startswith("failing: since ")
     assert said(failing).endswith(", in 1 of 2 processes")
     assert said(healthy, enabled=False) == "disabled: "
     assert said(status(report(under_way=1)), weight=0) == "weight 0: 1 request"
