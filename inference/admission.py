@@ -88,6 +88,8 @@ def check_token_ids(assets: ModelAssets, sampling: Sampling) -> None:
         "stop_token_ids": sampling.stop_token_ids,
     }
     for name, ids in named.items():
+        if len(ids) > size:
+            raise InvalidRequest(f"'{name}' has more token ids than this model.", param=name, code="invalid_value")
         if any(not 0 <= token < size for token in ids):
             raise InvalidRequest(
                 f"'{name}' names a token id that this model does not have: they go from 0 to {size - 1}.",

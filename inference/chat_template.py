@@ -55,6 +55,16 @@ MARKERS = re.compile(
 )
 # The first that no special token holds breaks spellings.
 BREAKS = (" ", "\u200b", "\u2060")
+# Milliseconds of a rendering, measured with a template that calls a macro for each message; marks are characters that a
+# special token begins with. Variables of the client's own may nest as they like.
+MS_PER_MESSAGE = 6e-3
+MS_PER_CHARACTER = 1e-6
+MS_PER_MARK = 7e-4
+VARIABLES_MS_PER_BYTE = 3e-4
+# So many messages alone make a rendering long.
+MANY_MESSAGES = 1000
+# Of a text this long what its marks cost is as little as a message.
+LONG_TEXT = 200
 PROBE = "A text that no template holds."
 
 
@@ -143,6 +153,16 @@ class ChatTemplate:
         if isinstance(value, dict):
             return {self._neutral(key): self._neutral(item) for key, item in value.items()}
         return value
+
+    def effort(self, messages: Sequence[Mapping[str, Any]], variables_bytes: int) -> float:
+        """Milliseconds that `render` takes at most, by an estimate that costs next to nothing."""
+        milliseconds = len(messages) * MS_PER_MESSAGE + variables_bytes * VARIABLES_MS_PER_BYTE
+        for message in messages[:MANY_MESSAGES]:
+            content = message["content"]
+            if len(content) > LONG_TEXT:
+                marks = sum(content.count(first) for first in self._firsts)
+                milliseconds += len(content) * MS_PER_CHARACTER + marks * MS_PER_MARK
+        return milliseconds
 
     def render(self, messages: Sequence[Mapping[str, Any]], /, **variables: Any) -> str:
         """The prompt for a conversation, which ends where the assistant's answer begins.

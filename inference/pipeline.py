@@ -26,11 +26,13 @@ from inference.admission import (
 from inference.api.schemas.chat import (
     ChatRequest,
     choice_count,
+    conversion_ms,
     output_limit,
     sampling,
     stops,
     template_messages,
     template_variables,
+    token_ids_ms,
     wanted_logprobs,
     wants_usage,
 )
@@ -45,7 +47,7 @@ from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.probing import watch
 from inference.routing import router
-from inference.tokenization import ModelAssets, count_tokens, may_well_fit
+from inference.tokenization import count_tokens, may_well_fit
 from inference.wire.chat import DONE, ChatEncoder, Choice, Description, Transcript, completion
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -114,7 +116,10 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival, body
     assets = assets_of(offer)
     # A message takes a token at least: what is too long by their number alone need not be rendered.
     output_tokens(offer, len(request.messages), None)
-    chosen, prompt = await beside_the_loop(body_bytes, _rendered, request, assets)
+    chosen = await beside_the_loop(token_ids_ms(request), _chosen, request, offer)
+    messages = await beside_the_loop(conversion_ms(request), template_messages, request)
+    effort = assets.chat_template.effort(messages, body_bytes if request.chat_template_kwargs else 0)
+    prompt = await beside_the_loop(effort, assets.chat_template.render, messages, **template_variables(request))
     wanted = output_limit(request)
     # Counting is the dearest step: a prompt that should fit is left to the engine, which counts anyway (decision 0013).
     counted = not may_well_fit(prompt, offer.context_length - answer_limit(offer, wanted))
@@ -136,10 +141,10 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival, body
     )
 
 
-def _rendered(request: ChatRequest, assets: ModelAssets) -> tuple[Sampling, str]:
+def _chosen(request: ChatRequest, offer: Offer) -> Sampling:
     chosen = sampling(request)
-    check_token_ids(assets, chosen)
-    return chosen, assets.chat_template.render(template_messages(request), **template_variables(request))
+    check_token_ids(assets_of(offer), chosen)
+    return chosen
 
 
 async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStream:

@@ -236,3 +236,16 @@ def test_no_variable_of_a_customer_becomes_a_special_token(key: str, value: str)
 def test_text_is_only_added_to(text: str) -> None:
     template = ChatTemplate(CHATML, special_tokens=SPECIAL)
     assert template.neutralise(text).replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_rendering_that_takes_long_is_foreseen() -> None:
+    template = ChatTemplate(CHATML, special_tokens=SPECIAL)
+
+    def effort(*texts: str, variables_bytes: int = 0) -> float:
+        return template.effort([{"role": "user", "content": text} for text in texts], variables_bytes)
+
+    assert effort("plain words " * 20_000) < 1
+    assert effort(*["plain words"] * 200) < 2
+    assert effort(*["plain words"] * 5_000) > 10
+    assert effort(SPECIAL[0] * 25_000) > 10
+    assert effort("Hi", variables_bytes=200_000) > 10

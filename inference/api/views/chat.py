@@ -4,7 +4,7 @@ from rest_framework.request import Request
 
 from inference.api.base import ApiView, Result
 from inference.api.schemas.chat import decode_chat
-from inference.large_requests import beside_the_loop
+from inference.large_requests import beside_the_loop, decoding_ms
 from inference.pipeline import chat_completion
 
 
@@ -16,5 +16,5 @@ class ChatCompletionsView(ApiView):
     async def post(self, request: Request) -> Result:
         """Answers one chat request."""
         body = self.parsed()
-        chat = await beside_the_loop(len(body), decode_chat, body)
+        chat = await beside_the_loop(decoding_ms(len(body)), decode_chat, body)
         return self.respond(await chat_completion(chat, self.principal, self.arrival, body_bytes=len(body)))

@@ -9,11 +9,13 @@ from inference.api.schemas.chat.checks import decode_chat
 from inference.api.schemas.chat.fields import ChatRequest
 from inference.api.schemas.chat.meaning import (
     choice_count,
+    conversion_ms,
     output_limit,
     sampling,
     stops,
     template_messages,
     template_variables,
+    token_ids_ms,
     wanted_logprobs,
     wants_usage,
 )
@@ -21,12 +23,14 @@ from inference.api.schemas.chat.meaning import (
 __all__ = [
     "ChatRequest",
     "choice_count",
+    "conversion_ms",
     "decode_chat",
     "output_limit",
     "sampling",
     "stops",
     "template_messages",
     "template_variables",
+    "token_ids_ms",
     "wanted_logprobs",
     "wants_usage",
 ]
