@@ -37,7 +37,7 @@ check: $(VENV)/.development ## Lint, format, types, layers, migrations, template
 	$(PY) -m tests.check_locks
 	test ! -e platform/__init__.py
 
-bench: $(VENV)/.development ## Measure CPU per request and per chunk
+bench: $(VENV)/.development ## Measure Hanse beside an engine and a bare relay, six minutes (benchmarks/README.md)
 	@$(PY) -m benchmarks
 
 lock: $(VENV)/.development ## Write requirements*.txt from pyproject.toml (LOCK_OPTIONS=--upgrade for newer versions)

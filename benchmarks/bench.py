@@ -69,8 +69,34 @@ async def measure_parts(bench: Bench, number: int, parts: Iterable[Part]) -> rep
     return result
 
 
-async def measure(stack: Stack, load: Load, rounds: int, parts: Collection[Part]) -> report.Results:
-    """All rounds, the answers and usage records checked. Raises `AnswerError`."""
+@contextmanager
+def profiled(hanse: Server, path: Path | None) -> Iterator[None]:
+    """Record a flame graph of the Hanse process for as long as the block runs; nothing without a path.
+
+    Raises `StartError` when there is no py-spy.
+    """
+    if path is None:
+        yield
+        return
+    command = shutil.which("py-spy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if command is None:
+        raise StartError("--profile needs py-spy: pip install py-spy")
+    form = "flamegraph" if path.suffix == ".svg" else "raw"
+    # Without stops for each sample, which would double the CPU of a request; some samples are lost for it.
+    how = ["--rate", "500", "--nonblocking", "--format", form]
+    recorder = subprocess.Popen([command, "record", "--pid", str(hanse.pid), "--output", str(path), *how])
+    try:
+        yield
+    finally:
+        # py-spy writes its file when it is interrupted or the process ends.
+        recorder.send_signal(signal.SIGINT)
+        recorder.wait(60)
+
+
+async def measure(
+    stack: Stack, load: Load, rounds: int, parts: Collection[Part], profile: Path | None
+) -> report.Results:
+    """All rounds, the answers and usage records checked. Raises `AnswerError`, and `StartError` as `profiled`."""
     clients = {name: Client(target) for name, target in stack.targets.items()}
     bench = Bench(stack.servers, clients, load)
     pair = ("relay", "hanse")
@@ -84,9 +110,10 @@ async def measure(stack: Stack, load: Load, rounds: int, parts: Collection[Part]
     results = report.Results(
         bench.memory, once=await measure_parts(bench, 0, [it for it in parts if it.once == "before"])
     )
-    for number in range(rounds):
-        results.rounds.append(await measure_parts(bench, number, [part for part in parts if not part.once]))
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    with profiled(stack.servers["hanse"], profile):
+        for number in range(rounds):
+            results.rounds.append(await measure_parts(bench, number, [part for part in parts if not part.once]))
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
     last = await measure_parts(bench, 0, [part for part in parts if part.once == "after"])
     for name in ALL:
         results.once[name] |= last[name]
@@ -151,27 +178,6 @@ def named(text: str) -> list[Part]:
     return [part for name, part in PARTS.items() if name in names]
 
 
-@contextmanager
-def profiled(hanse: Server, path: Path | None) -> Iterator[None]:
-    """Record a flame graph of the Hanse process for as long as the block runs; nothing without a path."""
-    if path is None:
-        yield
-        return
-    command = shutil.which("py-spy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if command is None:
-        raise StartError("--profile needs py-spy: pip install py-spy")
-    form = "flamegraph" if path.suffix == ".svg" else "raw"
-    recorder = subprocess.Popen(
-        [command, "record", "--pid", str(hanse.pid), "--output", str(path), "--rate", "500", "--format", form]
-    )
-    try:
-        yield
-    finally:
-        # py-spy writes its file when it is interrupted or the process ends.
-        recorder.send_signal(signal.SIGINT)
-        recorder.wait(60)
-
-
 def main() -> int:
     """Run, print, judge. 0: ratios are within bounds, no stream was dropped; 1: not so; 2: something is broken."""
     chosen = options()
@@ -182,9 +188,9 @@ def main() -> int:
     load = Load(chosen.requests, chosen.streams, chosen.pace, chosen.prompt_bytes)
     busy = os.getloadavg()[0]
     try:
-        with running_stack() as stack, profiled(stack.servers["hanse"], chosen.profile):
+        with running_stack() as stack:
             try:
-                results = uvloop.run(measure(stack, load, chosen.rounds, chosen.parts))
+                results = uvloop.run(measure(stack, load, chosen.rounds, chosen.parts, chosen.profile))
             except (AnswerError, OSError, TimeoutError) as error:
                 logs = [stack.servers[name].last_lines() for name in ("hanse", "probe")]
                 print(repr(error), *logs, sep="\n", file=sys.stderr)

@@ -65,10 +65,10 @@ class Row:
         return [one["engine"][self.key] for one in self.rounds(results) if self.key in one.get("engine", {})]
 
     def ratios(self, results: Results) -> list[float]:
-        """Hanse to the relay, round by round; none where the relay's value is lost in the noise."""
+        """Hanse to the relay, round by round; none where one of them is lost in the noise."""
         pairs = [(self.value(one, "hanse"), self.value(one, "relay")) for one in self.rounds(results)]
         floor = 0.05 if self.added else 0.0
-        return [ours / yardstick for ours, yardstick in pairs if ours is not None and yardstick and yardstick > floor]
+        return [ours / relays for ours, relays in pairs if ours and relays and min(ours, relays) > floor]
 
 
 def came_apart(one: Round) -> bool:
