@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +48,10 @@ class Seen:
     end_wait: float = 0.0
 
 
-async def listen(http: aiohttp.ClientSession, url: str, tokens: int, pace: int) -> Seen:
-    """Reads a stream of so many tokens, as many a second, for as long as it comes."""
+async def listen(
+    http: aiohttp.ClientSession, url: str, tokens: int, pace: int, *, whole: Callable[[], None] = lambda: None
+) -> Seen:
+    """Reads a stream of so many tokens, at so many a second, for as long as it comes; `whole` is called at its end."""
     seen = Seen()
     # The engine takes its pace from the seed.
     body = {"model": "demo-chat", "stream": True, "stream_options": {"include_usage": True}}
@@ -62,6 +64,7 @@ async def listen(http: aiohttp.ClientSession, url: str, tokens: int, pace: int) 
                 if line == b"data: [DONE]\n":
                     seen.done = True
                     seen.end_wait = time.monotonic() - last
+                    whole()
                 elif line.startswith(b"data: "):
                     last = _note(json.loads(line.removeprefix(b"data: ")), seen, last)
     except aiohttp.ClientError:
