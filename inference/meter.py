@@ -180,10 +180,14 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
         raise
     # GeneratorExit: it ended while an event was with the client, who may not have read it.
     except (asyncio.CancelledError, GeneratorExit):
-        if asyncio.current_task() in clients_gone:
+        task = asyncio.current_task()
+        if task in clients_gone:
             meter.settle(Outcome.CANCELLED)
-        else:
+        elif task is not None and task.cancelling():
             meter.settle(Outcome.FAILED, error_code=ShuttingDown.code or "")
+        else:
+            # What made of the event what the client gets has failed.
+            meter.settle(Outcome.FAILED, error_code="server_error")
         raise
     except Exception:
         meter.settle(Outcome.FAILED, error_code="server_error")

@@ -32,6 +32,7 @@ ONCE = (
     "tests/triton",
     "tests/browser",
     "tests/live/test_up.py",
+    "tests/live/test_http.py",
     "tests/live/test_deployments.py",
     "tests/config/test_core_dumps.py",
     "tests/config/test_docs.py",

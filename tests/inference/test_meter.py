@@ -1,6 +1,7 @@
 """How a request that is cancelled goes on record."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -32,15 +33,19 @@ async def answering() -> EventStream:
         raise asyncio.CancelledError from None
 
 
+@pytest.mark.parametrize("blocked", [False, True])
 @pytest.mark.parametrize(
     ("gone", "settled"), [(True, (Outcome.CANCELLED, "")), (False, (Outcome.FAILED, "server_shutting_down"))]
 )
-async def test_a_client_that_hangs_up_is_told_from_a_server_that_ends(gone, settled):
+async def test_a_client_that_hangs_up_is_told_from_a_server_that_ends(gone, settled, blocked):
     meter = Settled()
 
     async def request() -> None:
-        async for _ in metered(answering(), meter, choices=1):
-            pass
+        async with aclosing(metered(answering(), meter, choices=1)) as events:
+            async for _ in events:
+                if blocked:
+                    # A client that does not read.
+                    await asyncio.sleep(60)
 
     task = asyncio.create_task(request())
     await asyncio.sleep(0.01)
@@ -50,3 +55,12 @@ async def test_a_client_that_hangs_up_is_told_from_a_server_that_ends(gone, sett
     with pytest.raises(asyncio.CancelledError):
         await task
     assert meter.outcomes == [settled]
+
+
+async def test_what_breaks_between_the_engine_and_the_client_is_our_fault():
+    meter = Settled()
+    with pytest.raises(ZeroDivisionError):
+        async with aclosing(metered(answering(), meter, choices=1)) as events:
+            async for _ in events:
+                raise ZeroDivisionError
+    assert meter.outcomes == [(Outcome.FAILED, "server_error")]
