@@ -82,6 +82,7 @@ async def trickling_head(reader: Reader, writer: Writer) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
     while True:
         writer.write(b"x")
+        await writer.drain()
         await asyncio.sleep(0.05)
 
 

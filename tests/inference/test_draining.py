@@ -84,6 +84,13 @@ def test_nobody_else_drains(deployment):
     assert Deployment.objects.get().draining_since is None
 
 
+def test_the_pages_work_while_redis_does_not(operating, deployment, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    assert "Redis does not answer" in operating.get(reverse("admin:inference_deployment_changelist")).text
+    page = operating.get(reverse("admin:inference_deployment_change", args=[deployment.pk]))
+    assert "Redis does not answer" in page.text
+
+
 def test_the_state_alone_is_there_for_the_page_to_renew(operating, deployment):
     answer = operating.get(reverse("admin:inference_deployment_now", args=[deployment.pk]))
     assert 'data-field="state"' in answer.text

@@ -17,6 +17,7 @@ from inference.backends.transport import close_transport
 from inference.failures import BUSY, Reason
 from inference.models import ServedModel
 from inference.routing import router
+from inference.selectors import healthy_deployments, model_is_ready
 from inference.services import add_deployment, publish_model
 from tests.inference.asking import ask
 from tests.inference.conftest import ACTOR, SIZES
@@ -167,6 +168,40 @@ def test_after_a_failure_one_probe_at_a_time_goes_to_a_deployment_and_no_request
             answers = await asyncio.gather(*(answer(key, "m", stream=False) for _ in range(20)))
             assert all(map(is_whole, answers))
         assert (bad.requests, bad.at_once, bad.most_at_once) == (2, 1, 1)
+
+    run(work)
+
+
+def test_a_deployment_that_failed_is_not_counted_as_ready_whatever_its_engine_says(key):
+    async def work(engines: AsyncExitStack) -> None:
+        good = await engines.enter_async_context(Engine(WORKS).running())
+        bad = await engines.enter_async_context(Engine(FAULTS["hangs before the head"][0]).running())
+        await in_database_thread(publish, "m", bad, good)
+        assert is_whole(await answer(key, "m", stream=False))
+        # For `GET …/ready` it is a 200, as of a Triton whose stub is dead.
+        bad.behaviour = WORKS
+        assert await model_is_ready(state("m-0").target)
+        assert await healthy_deployments() == ["m-1"]
+
+    run(work)
+
+
+@pytest.mark.parametrize("kind", ["hangs before the head", "closes without a word", "has a head that trickles"])
+def test_requests_that_an_engine_fails_leave_nothing_behind(key, kind):
+    async def work(engines: AsyncExitStack) -> None:
+        bad = await engines.enter_async_context(Engine(FAULTS[kind][0]).running())
+        await in_database_thread(publish, "m", bad)
+        await answer(key, "m", stream=False)
+        await eventually(lambda: state("m-0").failing_since is not None)
+        before = len(asyncio.all_tasks()) - bad.at_once
+        for _ in range(2):
+            answers = await asyncio.gather(*(answer(key, "m", stream=n % 2 == 0) for n in range(16)))
+            assert {status for status, _ in answers} <= {503, 504}
+        # What may be left is a probe.
+        await eventually(lambda: bad.at_once <= 1)
+        assert len(asyncio.all_tasks()) - bad.at_once <= before
+        assert state("m-0").outstanding == 0
+        assert not state("m-0").pool.waiting
 
     run(work)
 
