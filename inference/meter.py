@@ -121,7 +121,7 @@ class Meter:
         return ["".join(texts) for texts in self._uncounted.values()]
 
     def settle(self, outcome: Outcome, *, error_code: str = "") -> "asyncio.Future[None]":
-        """Hands the record to the writer, once; the future is done when it is committed.
+        """Hands the record to the writer, once; the future is done when it is committed, which it is in any case.
 
         A client that left pays for what was generated until then; a failed request is recorded and costs nothing.
         """
@@ -173,10 +173,10 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
                     if not unfinished:
                         if (usage := await meter.count_missing()) is not None:
                             yield usage
-                        await asyncio.shield(meter.settle(Outcome.COMPLETED))
+                        await meter.settle(Outcome.COMPLETED)
                 yield event
     except ApiError as error:
-        await asyncio.shield(meter.settle(Outcome.FAILED, error_code=error.code or error.type))
+        await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
         raise
     # GeneratorExit: it ended while an event was with the client, who may not have read it.
     except (asyncio.CancelledError, GeneratorExit):
