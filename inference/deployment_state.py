@@ -19,6 +19,7 @@ class DeploymentState:
         "outstanding",
         "pause",
         "pool",
+        "probes_failed",
         "refusals",
         "retired",
         "target",
@@ -42,7 +43,7 @@ class DeploymentState:
         self.last_failure_at: float | None = None
         self.last_reason = ""
         self.pause = 0.0
-        self.refusals = 0
+        self.refusals = self.probes_failed = 0
         # When it began to fail, or worked again (monotonic); what began before proves nothing any more.
         self.turned_at = float("-inf")
 

@@ -226,12 +226,13 @@ class Router:
         """A probe failed: the next one comes after twice the pause, at most 30 seconds."""
         state.last_failure_at = time.time()
         state.last_reason = reason
+        state.probes_failed += 1
         state.pause = _longer(state.pause)
 
     def recovered(self, state: DeploymentState) -> None:
         """It answers again."""
         state.failing_since = None
-        state.refusals = 0
+        state.refusals = state.probes_failed = 0
         state.last_answer_at = time.time()
         state.turned_at = time.monotonic()
         log.info("deployment_recovered", deployment=state.target.name)

@@ -27,16 +27,14 @@ async def model_is_ready(target: Target) -> bool:
 
 
 async def healthy_deployments() -> list[str]:
-    """The names of the deployments of published models that did not fail here and whose engine says that it is ready.
+    """The names of the deployments of published models that fail no probe and whose engine says that it is ready.
 
-    Both, since an engine may say so that answers nothing, and one that was never asked may not be there.
+    Both, since an engine may say so that answers nothing, and one that was never asked may not be there. A failed
+    request alone takes no process off a load balancer.
     """
     await catalogue.current()
-    targets = {
-        state.target.name: state.target
-        for state in router.states()
-        if state.failing_since is None and not state.retired
-    }
+    states = [state for state in router.states() if not state.probes_failed and not state.retired]
+    targets = {state.target.name: state.target for state in states}
     ready = await asyncio.gather(*(model_is_ready(target) for target in targets.values()))
     return [name for name, is_ready in zip(targets, ready, strict=True) if is_ready]
 

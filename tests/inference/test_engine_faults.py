@@ -172,16 +172,21 @@ def test_after_a_failure_one_probe_at_a_time_goes_to_a_deployment_and_no_request
     run(work)
 
 
-def test_a_deployment_that_failed_is_not_counted_as_ready_whatever_its_engine_says(key):
+def test_a_deployment_that_fails_probes_is_not_counted_as_ready_whatever_its_engine_says(key, monkeypatch):
+    monkeypatch.setattr(probing, "PROBE_SECONDS", 0.2)
+
     async def work(engines: AsyncExitStack) -> None:
         good = await engines.enter_async_context(Engine(WORKS).running())
         bad = await engines.enter_async_context(Engine(FAULTS["hangs before the head"][0]).running())
         await in_database_thread(publish, "m", bad, good)
         assert is_whole(await answer(key, "m", stream=False))
+        await eventually(lambda: state("m-0").probes_failed == 1)
         # For `GET …/ready` it is a 200, as of a Triton whose stub is dead.
         bad.behaviour = WORKS
         assert await model_is_ready(state("m-0").target)
         assert await healthy_deployments() == ["m-1"]
+        await eventually(lambda: state("m-0").failing_since is None)
+        assert await healthy_deployments() == ["m-0", "m-1"]
 
     run(work)
 
