@@ -172,6 +172,22 @@ async def test_those_in_line_get_the_places_of_a_deployment_that_is_added_or_rec
     assert (await asking).target.name == "two"
 
 
+async def test_a_healthy_deployment_that_is_full_is_waited_for_rather_than_a_failing_one_asked(waiting):
+    waiting(0.1)
+    router = routing(target("bad"), target("good", max_concurrency=1))
+    bad = await router.acquire("m", without=frozenset({"good"}))
+    bad.failed(unavailable())
+    bad.release()
+    held = await router.acquire("m")
+    with pytest.raises(BackendUnavailable):
+        await router.acquire("m")
+    waiting(5.0)
+    asking = asyncio.create_task(router.acquire("m"))
+    await asyncio.sleep(0.01)
+    held.release()
+    assert (await asking).target.name == "good"
+
+
 # -- failures -------------------------------------------------------------------------------------------------
 
 
