@@ -16,6 +16,7 @@ from accounts.database_thread import in_database_thread
 from billing.entry import UsageEntry
 from billing.errors import MeteringUnavailable
 from billing.journal import Journal, journal_folder
+from billing.models import Outcome
 from billing.rating import report_unrated
 from billing.recorder import Recorder
 from billing.services import close_interrupted_requests, replay_spools
@@ -84,7 +85,7 @@ class MeteringWriter:
         """Hands the finished entry over, once; the future is done when its record is in the database or the spool.
 
         It is written also when the waiter is cancelled. The future fails with `MeteringUnavailable` when the record
-        could not be written in time; the journal then still knows the request, with these counts.
+        could not be written in time; the journal then still knows the request, as a failed one with these counts.
         """
         future = self._loop.create_future()
         if self._closing is not None or (self._recorder.unable and entry.id not in self._journal):
@@ -152,6 +153,7 @@ class MeteringWriter:
             log.warning("journal_not_written")
         for entry, future in batch:
             if entry.id in unsafe_ids:
+                _end_in_an_error(entry)
                 self.progress(entry)
                 _fail(future)
             elif not future.done():
@@ -167,6 +169,12 @@ class MeteringWriter:
             except OSError as error:
                 log.error("usage_not_spooled", count=len(entries), error=type(error).__name__)
         self._journal.close()
+
+
+def _end_in_an_error(entry: UsageEntry) -> None:
+    """Whoever waits is told an error and may ask again: the sweep must not charge for it. Who left is not told."""
+    if entry.outcome == Outcome.COMPLETED:
+        entry.outcome, entry.error_code, entry.cost_nano = Outcome.FAILED, MeteringUnavailable.code or "", 0
 
 
 def _fail(future: "asyncio.Future[None]") -> None:

@@ -27,9 +27,15 @@ def database_folder(kind: str) -> Path:
     return Path(settings.VAR_DIR) / kind / hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
+def make_folder(folder: Path) -> None:
+    """Makes the folder and the one of its kind (mode 0700). Raises `OSError`."""
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def create(folder: Path, content: bytes = b"", *, flags: int = 0) -> tuple[Path, int]:
     """A new file (mode 0600) in `folder` (0700), locked before anybody can see it under its name; raises `OSError`."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{os.getpid()}-{time.time_ns()}{SUFFIX}"
     draft = path.with_suffix(DRAFT)
     file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, 0o600)

@@ -125,7 +125,9 @@ class Recorder:
                             await self._on_disk(self._spool.close)
                             self._behind = self.unable = False
                 pause = 0.0
-            except (Error, OSError):
+            except Exception as error:
+                if not isinstance(error, Error | OSError):
+                    log.error("spool_not_replayed", exc_info=error)
                 pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
                 if self.unable:
                     await self._try_the_spool()

@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from billing.entry import UsageEntry
-from billing.owned_files import create, database_folder
+from billing.owned_files import create, database_folder, make_folder
 
 # About 256 records, which are one statement.
 PAGE_BYTES = 128 * 1024
@@ -73,7 +73,7 @@ def set_aside(folder: Path, page: Page) -> None:
     lines = [*map(_encode, page.entries), *page.unreadable]
     if not lines:
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     file = os.open(folder / ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         content = b"".join(line + b"\n" for line in lines)
@@ -147,8 +147,7 @@ class Spool:
 
     def _write(self, content: bytes) -> None:
         if self._file < 0:
-            self._path, self._file = create(self._folder)
-            self._keep_names()
+            self._open()
         try:
             # At the place where it belongs: what a failed write has left there is written over.
             if os.pwrite(self._file, content, self._size) < len(content):
@@ -159,15 +158,26 @@ class Spool:
             raise
         self._size += len(content)
 
-    def _keep_names(self) -> None:
-        # A file whose folder was not synced may be gone after a power failure.
-        for folder in (self._folder, *list(self._folder.parents)[:2]):
-            file = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
+    def _open(self) -> None:
+        path, file = create(self._folder)
+        try:
+            # A file whose folder was not synced may be gone after a power failure.
+            for folder in (self._folder, *list(self._folder.parents)[:2]):
+                _sync(folder)
+        except OSError:
+            path.unlink(missing_ok=True)
+            os.close(file)
+            raise
+        self._path, self._file = path, file
 
     def _cut(self) -> None:
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, self._size)
+
+
+def _sync(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -154,6 +154,8 @@ def test_where_neither_database_nor_spool_can_be_written_no_request_begins(var: 
     last = run(main, retry_seconds=0.3)
     assert str(running.id) in last
     assert '"output_tokens":42' in last
+    # Its client was told an error, and may have asked again.
+    assert '"cost_nano":0,"outcome":"failed","error_code":"metering_unavailable"' in last
     assert recorded_in_order() == [str(later.id)]
 
 
