@@ -90,8 +90,12 @@ class Server(uvicorn.Server):
         return cast(tuple[Protocol, ...], tuple(self.server_state.connections))
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listens; connections inherit these options."""
-        await super().startup(sockets)
+        """Listens; connections inherit these options. Raises `SystemExit` where it cannot."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            log.error("cannot listen", port=self.config.port)
+            raise
         for server in self.servers:
             for listener in server.sockets:
                 # uvloop shows its sockets, and lets nobody set anything on them.
@@ -137,11 +141,18 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.05)
 
 
+def port(text: str) -> int:
+    """A TCP port; uvloop would cut a larger number to size. Raises `ValueError`."""
+    if not 0 < (number := int(text)) < 65536:
+        raise ValueError
+    return number
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m config.serve", description="Serve Hanse.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="TCP port (8000)")
+    parser.add_argument("--port", type=port, default=8000, help="TCP port (8000)")
     options = parser.parse_args()
     config = uvicorn.Config(
         application,

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,15 @@ def test_the_log_tells_of_the_end_and_of_nothing_left(stack):
     (told,) = [line for line in lines if line["event"] == "draining"]
     assert (told["signal"], told["requests"]) == ("SIGTERM", 0)
     assert [line for line in lines if line["level"] in {"warning", "error"}] == []
+
+
+def test_a_port_that_is_taken_is_named(stack):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with stack.launch(port=port) as server:
+            assert server.process.wait(20) == 3
+            lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert [line["port"] for line in lines if line["event"] == "cannot listen"] == [port]
 
 
 class Crowd:
