@@ -1,12 +1,14 @@
 """Hanse with a probe of its event loop beside it: any request to /bench/lag says for how long it was blocked.
 
-The probe is a timer of a millisecond. Blocked is what it comes late, but no more than the CPU time that the process'
-threads took meanwhile: while others have the core, nothing of ours blocks.
+The probe is a timer of a millisecond. Blocked is what it comes late, less the time for which the loop's thread could
+have run and another process had the core.
 """
 
 import asyncio
 import json
-from time import perf_counter, process_time
+import os
+import threading
+from time import perf_counter, process_time, thread_time
 
 from benchmarks.relay import Message, Receive, Send, head
 from config.asgi import application
@@ -26,17 +28,25 @@ class Probe:
         if not self.running:
             self.running = True
             self.loop = asyncio.get_running_loop()
+            self.schedule = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
             self.again()
 
     def again(self) -> None:
         """Set the timer."""
-        self.wall, self.cpu = perf_counter(), process_time()
+        self.before = self.clocks()
         self.loop.call_later(INTERVAL, self.tick)
 
     def tick(self) -> None:
         """The timer fires."""
-        self.longest = max(self.longest, blocked(perf_counter() - self.wall, process_time() - self.cpu))
+        wall, waited, others = (now - then for now, then in zip(self.clocks(), self.before, strict=True))
+        self.longest = max(self.longest, blocked(wall, waited, others))
         self.again()
+
+    def clocks(self) -> tuple[float, float, float]:
+        """Seconds: of the wall, for which the loop's thread waited for a core, and of CPU of the other threads."""
+        # "CPU time, time on a run queue, timeslices" (Documentation/scheduler/sched-stats.rst), in nanoseconds.
+        waited = int(os.pread(self.schedule, 64, 0).split()[1]) / 1e9
+        return perf_counter(), waited, process_time() - thread_time()
 
     def taken(self) -> float:
         """The longest block since the last call."""
@@ -44,9 +54,13 @@ class Probe:
         return longest
 
 
-def blocked(wall: float, cpu: float) -> float:
-    """Seconds for which a loop was blocked whose timer fired after `wall` seconds and `cpu` seconds of CPU time."""
-    return max(0.0, min(wall - INTERVAL, cpu))
+def blocked(wall: float, waited: float, others: float) -> float:
+    """Seconds for which a loop was blocked whose timer fired after `wall` seconds.
+
+    Its thread `waited` for the core, and no longer for the process' own `others` than these ran.
+    """
+    late = wall - INTERVAL
+    return max(0.0, late - max(0.0, waited - others))
 
 
 probe = Probe()

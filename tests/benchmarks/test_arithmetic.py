@@ -35,9 +35,11 @@ def test_longest_gap_counts_gaps_that_reach_into_the_window():
 
 
 def test_loop_is_not_blocked_while_others_have_the_core():
-    assert blocked(0.101, 0.004) == pytest.approx(0.004)
-    assert blocked(0.006, 0.006) == pytest.approx(0.005)
-    assert blocked(0.0009, 0.0002) == 0
+    assert blocked(0.101, 0.096, 0) == pytest.approx(0.004)
+    assert blocked(0.006, 0, 0) == pytest.approx(0.005)
+    assert blocked(0.0009, 0, 0) == 0
+    # Threads of its own that had the core instead do block it.
+    assert blocked(0.011, 0.009, 0.008) == pytest.approx(0.009)
 
 
 def test_added_is_what_the_engine_does_not_take_in_the_same_round():
