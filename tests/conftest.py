@@ -29,7 +29,13 @@ CHROMIUM_FLAGS = [
 ]
 
 # Started first when several workers share the work, so that none of these is what the others wait for at the end.
-LONG = ("tests/live/test_up.py", "tests/live/test_faults.py", "tests/browser/", "tests/triton/")
+LONG = (
+    "tests/live/test_up.py",
+    "tests/live/test_faults.py",
+    "tests/live/test_canaries.py",
+    "tests/browser/",
+    "tests/triton/",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

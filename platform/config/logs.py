@@ -89,7 +89,9 @@ def logging_config(*, level: str, log_format: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            **dict.fromkeys(("django", "django.server", "uvicorn", "uvicorn.error", "celery", "celery.task"), ours),
+            **dict.fromkeys(("django.server", "uvicorn", "uvicorn.error", "celery", "celery.task"), ours),
+            # Django's own configuration keeps it at INFO.
+            "django": {**ours, "level": level},
             # One line a request, with its path and query: /v1 writes its own.
             "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},

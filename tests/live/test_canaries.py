@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import resource
 import secrets
-import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 import httpx
 import psutil
@@ -15,11 +17,23 @@ import psycopg
 import pytest
 import redis
 
+from tests.engines import ROOT
 from tests.live.asking import call
 from tests.live.engines import eventually
+from tests.live.planting import (
+    failing_models,
+    plant,
+    plant_failing,
+    plant_in_crash,
+    plant_in_spool,
+    plant_odd,
+    plant_unexpected,
+)
+from tests.live.searching import command_and_environment, contents, hidden, temporary, value_of
+from tests.relay import relayed
 from tests.stack import Server, Stack
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.faults, pytest.mark.timeout(300)]
 
 FIELDS = ("prompt", "system", "completion", "user", "metadata", "stop", "name", "unknown")
 
@@ -53,59 +67,63 @@ def rolled_up(stack: Stack) -> int:
 
 
 @pytest.fixture(scope="module")
-def canaries(stack: Stack, started: float) -> dict[str, str]:
-    """Unguessable words, sent in every field of requests that go well and that fail in every way."""
-    words = {field: f"canary{secrets.token_hex(12)}" for field in FIELDS}
-    for server in stack.servers.values():
-        plant(server, stack, words)
-    with stack.serve(LOG_LEVEL="DEBUG") as talkative:
-        plant(talkative, stack, words)
-    return words
+def unlimited() -> Iterator[None]:
+    """What is started now may write core files of any size, as after `ulimit -c unlimited`."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
-def plant(server: Server, stack: Stack, words: dict[str, str]) -> None:
-    statuses = {status for body in bodies(words) for status in [send(server, stack, body)]}
-    assert statuses == {200, 400, 404, 502}
-    # A body that is no JSON, one of another type, and one without a good key.
-    url = f"{server.v1}/chat/completions"
-    good = {"authorization": f"Bearer {stack.api_key}"}
-    prompt = words["prompt"]
-    assert (
-        httpx.post(url, content=f"{{{prompt}", headers={**good, "content-type": "application/json"}).status_code == 400
-    )
-    assert httpx.post(url, content=prompt, headers={**good, "content-type": "text/plain"}).status_code == 415
-    assert httpx.post(url, json=next(bodies(words)), headers={"authorization": f"Bearer {prompt}"}).status_code == 401
+@dataclass
+class Planted:
+    """The canaries, and what can be seen only while they are planted."""
+
+    words: dict[str, str]
+    spooled: bytes = b""
+    to_database: bytes = b""
+    to_redis: bytes = b""
+    crashes: dict[int, int] = field(default_factory=dict)
 
 
-def bodies(words: dict[str, str]) -> Iterator[dict]:
-    """Requests: well-formed ones, wrong ones with a canary as the wrong value, and ones that make the engine fail."""
-    system = {"role": "system", "content": words["system"]}
-    user = {"role": "user", "content": f"{words['prompt']} [[echo={words['completion']}]]", "name": words["name"]}
-    base = {
-        "model": "demo-chat",
-        "messages": [system, user],
-        "user": words["user"],
-        "metadata": {"note": words["metadata"]},
-        "stop": [words["stop"]],
-        "unknown_field": {"deep": [words["unknown"]]},
-    }
-    yield base
-    yield {**base, "stream": True}
-    for directive in ("[[fail=0]]", "[[fail=2]]", "[[dry]]"):
-        failing = {**user, "content": f"{words['prompt']} {directive}"}
-        yield {**base, "messages": [system, failing]}
-        yield {**base, "messages": [system, failing], "stream": True}
-    yield {**base, "temperature": words["prompt"]}
-    yield {**base, "messages": [{"role": words["prompt"], "content": words["prompt"]}]}
-    yield {**base, "messages": [{"role": "user", "content": {words["prompt"]: 1}}]}
-    yield {**base, "messages": [{"role": "user", "content": words["prompt"] * 20_000}]}
-    yield {**base, "model": words["prompt"]}
-    yield {**base, "chat_template_kwargs": {"messages": words["prompt"]}}
+@pytest.fixture(scope="module")
+def planted(stack: Stack, started: float, control: dict[str, str], unlimited: None) -> Planted:
+    """Unguessable words, sent in every field of requests that go well, that fail in every way, and in whose midst a
+    process crashes; to servers as they are, and to one that tells all it can."""
+    found = Planted({field: f"canary{secrets.token_hex(12)}" for field in FIELDS})
+    word = found.words["prompt"]
+    with failing_models(stack) as failing, overheard(stack, found) as talkative:
+        servers = [*stack.servers.values(), talkative]
+        with ThreadPoolExecutor(len(servers)) as each:
+            list(each.map(lambda server: plant(server, stack, found.words), servers))
+            list(each.map(lambda server: plant_odd(server, stack, word), servers))
+        plant_failing(talkative, stack, word, failing)
+        plant_unexpected(talkative, stack, word)
+        found.spooled = plant_in_spool(talkative, stack, word)
+    found.crashes = plant_in_crash(stack, word)
+    return found
 
 
-def send(server: Server, stack: Stack, body: dict) -> int:
-    headers = {"authorization": f"Bearer {stack.api_key}"}
-    return httpx.post(f"{server.v1}/chat/completions", json=body, headers=headers, timeout=60).status_code
+@contextmanager
+def overheard(stack: Stack, found: Planted) -> Iterator[Server]:
+    """A server that logs all it can, and whose every byte to PostgreSQL and Redis is kept."""
+    env = {"DEBUG": "1", "LOG_LEVEL": "DEBUG", "PYTHONASYNCIODEBUG": "1", "PYTHONDEVMODE": "1"}
+    with ExitStack() as until_the_end:
+        if stack.database_url:
+            # Encrypted, nothing could be overheard.
+            to_database, env["DATABASE_URL"] = until_the_end.enter_context(
+                relayed(stack.database_url, sslmode="disable")
+            )
+            to_redis, env["REDIS_URL"] = until_the_end.enter_context(relayed(stack.redis_url))
+        yield until_the_end.enter_context(stack.serve(**env))
+        if stack.database_url:
+            found.to_database, found.to_redis = bytes(to_database.sent), bytes(to_redis.sent)
+
+
+@pytest.fixture(scope="module")
+def canaries(planted: Planted) -> dict[str, str]:
+    """What was planted, by the field that it was planted in."""
+    return planted.words
 
 
 def test_a_client_that_hangs_up_leaves_nothing_either(stack, canaries):
@@ -187,63 +205,46 @@ def test_nothing_is_in_redis(stack, canaries, control, tasks_done):
 
 
 def test_nothing_is_among_the_processes_arguments(stack, triton, canaries, worker):
-    engine = psutil.Process(triton.pid)
-    processes = {process.pid: process for process in [engine, *engine.children(recursive=True), *members(stack)]}
-    seen = {pid: command_and_environment(pid) for pid in processes}
+    # Triton and its stubs, web servers, the worker, `manage.py`: this process has started them all.
+    seen = {}
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            seen[process.pid] = command_and_environment(process.pid)
+    assert triton.pid in seen
     assert {pid: hits for pid, content in seen.items() if (hits := hidden(content, canaries))} == {}
-    for marker in ("tritonserver", "triton_python_backend_stub", "uvicorn", "daphne", "celery"):
+    for marker in ("tritonserver", "triton_python_backend_stub", "config.serve", "daphne", "celery"):
         assert [pid for pid, content in seen.items() if hidden(content, {"control": marker})], marker
-    for server in stack.servers.values():
-        assert hidden(seen[server.process.pid], {"control": str(stack.var_dir)}) == ["control"]
+    if os.geteuid() == 0:
+        for server in stack.servers.values():
+            assert hidden(seen[server.process.pid], {"control": str(stack.var_dir)}) == ["control"]
 
 
-def members(stack: Stack) -> Iterator[psutil.Process]:
-    """Every process of the installation: web servers, the worker, `manage.py`."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get("VAR_DIR") == str(stack.var_dir):
-                yield process
+def test_nothing_is_in_the_spool(planted):
+    assert hidden(planted.spooled, planted.words) == []
+    assert hidden(planted.spooled, {"control": "demo-chat"}) == ["control"]
 
 
-def command_and_environment(pid: int) -> bytes:
-    """What anybody on the machine may read of a process."""
-    return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ", "comm"))
+def test_nothing_was_ever_sent_to_postgresql_or_redis(stack, planted):
+    if not stack.database_url:
+        pytest.skip("This lane has neither.")
+    # Whatever either writes of what it gets, in logs of statements too, it had to get first.
+    assert hidden(planted.to_database, planted.words) == []
+    assert hidden(planted.to_database, {"control": "demo-chat"}) == ["control"]
+    assert hidden(planted.to_redis, planted.words) == []
+    assert hidden(planted.to_redis, {"control": "changes"}) == ["control"]
 
 
-def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file below `folder` that can be read."""
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            if path.is_file() and not path.is_symlink():
-                yield path, path.read_bytes()
+def test_a_crash_leaves_a_journal_and_no_core_dump(stack, planted):
+    assert planted.crashes == dict.fromkeys(planted.crashes, os.CLD_KILLED)
+    assert len(planted.crashes) == 3
+    assert list(ROOT.glob("core*")) == []
+    logs = b"".join(path.read_bytes() for path in stack.log_dir.iterdir())
+    for said in (b"Segmentation fault", b"Aborted"):
+        assert b"Fatal Python error: " + said in logs, "the search had something to find"
+    assert [path for path in (stack.var_dir / "journal").rglob("*.jsonl") if path.stat().st_size]
 
 
-def temporary(*, since: float) -> Iterator[tuple[Path, bytes]]:
-    """The files in the folder for temporary ones that changed after `since` (Unix seconds), but for pytest's own."""
-    for folder, names, files in os.walk(tempfile.gettempdir()):
-        names[:] = [name for name in names if not name.startswith("pytest-of-")]
-        for name in files:
-            path = Path(folder, name)
-            # Files of others come and go.
-            with contextlib.suppress(OSError):
-                found = path.lstat()
-                if stat.S_ISREG(found.st_mode) and found.st_mtime >= since:
-                    yield path, path.read_bytes()
-
-
-def value_of(client: redis.Redis, key: bytes) -> bytes:
-    """A key's value as it was put there; a dump may be compressed."""
-    read = {
-        b"string": lambda: [client.get(key) or b""],
-        b"list": lambda: client.lrange(key, 0, -1),
-        b"set": lambda: client.smembers(key),
-        b"zset": lambda: client.zrange(key, 0, -1),
-        b"hash": lambda: [part for pair in client.hgetall(key).items() for part in pair],
-        b"none": list,
-    }
-    return b"\n".join(read[client.type(key)]())
-
-
-def hidden(content: bytes, canaries: dict[str, str]) -> list[str]:
-    """The fields whose canary is in `content`."""
-    return [field for field, word in canaries.items() if word.encode() in content]
+def test_those_who_tell_all_they_can_told_something(planted, stack):
+    logs = b"".join(path.read_bytes() for path in stack.log_dir.iterdir())
+    for event in (b'"level":"debug"', b'"event":"request_failed"', b'"exception":'):
+        assert event in logs

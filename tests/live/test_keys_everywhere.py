@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.engines import ROOT, free_port
+from tests.engines import ROOT
 from tests.live.asking import HELLO, bearer, call
-from tests.live.engines import eventually
+from tests.live.engines import eventually, paced_engine
 from tests.live.pages import revoking, signed_in
 from tests.relay import relayed
 from tests.stack import Server, Stack, wait_until_up
@@ -122,26 +122,6 @@ class Fleet:
         return text
 
 
-@contextmanager
-def light_engine() -> Iterator[str]:
-    """The benchmark's engine, which costs next to nothing."""
-    port = free_port()
-    with subprocess.Popen([sys.executable, "-m", "benchmarks.upstream", "--port", str(port)], cwd=ROOT) as process:
-        try:
-            eventually(lambda: answers(f"http://127.0.0.1:{port}/v2/health/ready"))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def answers(url: str) -> bool:
-    """Whether anybody does."""
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def fleet(stack: Stack) -> Iterator[Fleet]:
     """Four processes beside those of the stack, and a crowd of another organization's streams on all of them."""
@@ -149,7 +129,7 @@ def fleet(stack: Stack) -> Iterator[Fleet]:
         pytest.skip("This lane has no Redis, and one process.")
     model, organization = f"light-{uuid.uuid4().hex[:8]}", f"fleet-{uuid.uuid4().hex[:8]}"
     with ExitStack() as until_the_end:
-        engine = until_the_end.enter_context(light_engine())
+        engine = until_the_end.enter_context(paced_engine()).url
         stack.manage("publish_model", model, "--unpublished", "--assets", "demo-chat", *SIZES)
         where = ("--url", engine, "--triton-model", "bench-chat", "--max-concurrency", "1000")
         stack.manage("add_deployment", model, "--model", model, *where)
