@@ -40,9 +40,7 @@ class Deadline:
         self._task = asyncio.current_task()
         self._start = self._since = self._loop.time()
         self._end = self._start + self._total
-        # No later than a pause that begins now could end: then the first event needs no new timer.
-        first_look = min(self._due(), self._start + self._idle)
-        self._timer: asyncio.TimerHandle | None = self._loop.call_at(first_look, self._ring)
+        self._timer: asyncio.TimerHandle | None = self._next(self._start)
         return self
 
     def wait(self) -> None:
@@ -50,7 +48,7 @@ class Deadline:
         self._since = self._loop.time()
         self._waiting = True
         if self._timer is None:
-            self._timer = self._loop.call_at(self._due(), self._ring)
+            self._timer = self._next(self._since)
 
     def got(self) -> None:
         """The engine sent something."""
@@ -60,16 +58,24 @@ class Deadline:
     def _due(self) -> float:
         return min(self._since + self._idle if self._began else self._start + self._first, self._end)
 
-    def _ring(self) -> None:
+    def _next(self, now: float) -> asyncio.TimerHandle:
+        """The next look at the clock; before the first event no later than a pause that begins now could end.
+
+        So the first event, as any other, needs no new timer.
+        """
         due = self._due()
+        return self._loop.call_at(due if self._began else min(due, now + self._idle), self._ring)
+
+    def _ring(self) -> None:
+        now = self._loop.time()
         if not self._waiting:
             # It is the client's turn; `wait` sets the next timer.
             self._timer = None
-        elif self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._ring)
+        elif now < self._due():
+            self._timer = self._next(now)
         else:
             self.expired = True
-            self._overlong = self._began and self._loop.time() < self._since + self._idle
+            self._overlong = self._began and now < self._since + self._idle
             if self._task is not None:
                 self._task.cancel()
 

@@ -26,6 +26,18 @@ async def test_a_pause_between_tokens_has_a_limit():
     assert deadline.expired
 
 
+@pytest.mark.parametrize("first_after", [0.05, 0.15, 0.35])
+async def test_a_pause_has_its_limit_however_late_the_first_token_came(first_after):
+    with pytest.raises(BackendTimeout), Deadline(first=5, idle=0.1, total=5) as deadline:
+        deadline.wait()
+        await asyncio.sleep(first_after)
+        deadline.got()
+        start = time.monotonic()
+        deadline.wait()
+        await asyncio.sleep(10)
+    assert 0.05 < time.monotonic() - start < 0.3
+
+
 async def test_tokens_that_keep_coming_reset_the_pause_but_not_the_total():
     start = time.monotonic()
     with pytest.raises(BackendTimeout), Deadline(first=5, idle=0.2, total=0.5) as deadline:
