@@ -60,7 +60,7 @@ def test_while_the_database_fails_answers_end_and_their_records_follow_in_order(
         assert not spools()
         return waits
 
-    assert max(run(main)) < 0.5
+    assert max(run(main)) < COMMIT_SECONDS
     assert recorded_in_order() == [str(entry.id) for entry in entries]
     assert list(journal_folder().iterdir()) == []
 
@@ -85,9 +85,10 @@ def test_a_database_that_hangs_holds_answers_up_for_a_second_at_most_and_the_loo
         return first, second, max(gaps)
 
     first, second, gap = run(main)
-    assert COMMIT_SECONDS <= first < COMMIT_SECONDS + 0.5
-    assert second < 0.5
-    assert gap < 0.1
+    assert COMMIT_SECONDS <= first < COMMIT_SECONDS + 1.0
+    assert second < COMMIT_SECONDS
+    # A loop that waits for the database would stand still for a second.
+    assert gap < 0.3
     assert UsageRecord.objects.count() == 301
 
 
@@ -142,7 +143,7 @@ def test_where_neither_database_nor_spool_can_be_written_no_request_begins(var: 
             begun = time.monotonic()
             with pytest.raises(MeteringUnavailable):
                 await writer.submit(never_began)
-            assert time.monotonic() - begun < 0.05
+            assert time.monotonic() - begun < 0.2
             # The disk is back, the database is not.
             blocker.unlink()
             await eventually(lambda: starts(writer, later))

@@ -21,8 +21,8 @@ STREAMS = 30
 TOKENS, PACE = 20, 20
 OUTAGE_SECONDS = 10.0
 # What a stream may stand still beside its pace; what the end of one may take while the writer finds out.
-GAP_SECONDS = 0.5
-END_SECONDS = 2.0
+GAP_SECONDS = 1.0
+END_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
