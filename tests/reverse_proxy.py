@@ -99,6 +99,9 @@ def nginx(path: str, folder: Path, backends: list[int]) -> Iterator[str]:
             assert process.poll() is None, (folder / "nginx.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        # Prompts and answers have no business on disk: what wants to write one fails.
+        (folder / "body").rmdir()
+        (folder / "proxy").rmdir()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -202,6 +202,15 @@ def test_in_a_rolling_restart_behind_a_reverse_proxy_no_request_fails(uvicorn, s
     assert recorded(uvicorn, stack, set(crowd.tokens)) == crowd.tokens
 
 
+def test_the_recommended_proxy_writes_no_prompt_to_disk(uvicorn, stack, model, tmp_path):
+    port = int(uvicorn.url.rpartition(":")[2])
+    body = asking(model, tokens=2000, pace=0, stream=True)
+    with reverse_proxy(tmp_path, [port, port]) as url, httpx.Client(headers=bearer(stack.api_key)) as http:
+        assert check_stream(http.post(url + CHAT, json=body))
+        answer = http.post(url + CHAT, json=body | {"messages": [{"role": "user", "content": "word " * 200_000}]})
+    check(answer, 400, "invalid_request_error", "context_length_exceeded", "messages")
+
+
 def recorded(server: Server, stack: Stack, ids: set[str]) -> dict[str, int]:
     """The output tokens of these requests, if each is on record once as completed."""
     url, params = f"{server.v1}/usage/records", {"limit": "999"}
