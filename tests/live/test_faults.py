@@ -3,13 +3,11 @@
 import re
 import time
 import uuid
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from inference.embedded_triton import EmbeddedTriton
-from tests.engines import ROOT, free_port
+from tests.engines import free_port
 from tests.live.asking import check, check_broken_stream, check_stream
 from tests.live.engines import eventually, measure, scripted_engine
 from tests.live.test_usage import record
@@ -43,13 +41,6 @@ def publish(stack: Stack, *urls: str, **options: str) -> str:
     for server in stack.servers.values():
         eventually(lambda v1=server.v1: httpx.get(f"{v1}/models/{model}", headers=headers).status_code == 200)
     return model
-
-
-@pytest.fixture(scope="module")
-def other_triton() -> Iterator[EmbeddedTriton]:
-    """A Triton of this module's own, to be broken."""
-    with EmbeddedTriton(ROOT / "var", environment={"DEMO_CHAT_TOKENS_PER_SECOND": "2000"}) as server:
-        yield server
 
 
 def test_a_client_that_leaves_a_stream_stops_the_engine(server, stack, triton):
@@ -108,19 +99,6 @@ def test_an_engine_that_pauses_too_long_ends_the_stream_with_an_error(server, st
     model = publish(stack, stack.triton_url, idle_timeout="1")
     answer = post(server, stack, ask("[[pace=0.2]]", model=model, stream=True))
     check_broken_stream(answer, "server_error", "backend_timeout")
-
-
-def test_a_crashed_engine_is_left_for_a_healthy_one(uvicorn, stack, other_triton):
-    server = uvicorn
-    model = publish(stack, other_triton.url, first_token_timeout="3")
-    assert post(server, stack, ask("Hello", model=model)).status_code == 200
-    # The stub dies; Triton may never end the streams that it had, refuses others and goes on calling the model ready.
-    assert post(server, stack, ask("[[crash]]", model=model)).status_code in {503, 504}
-    check(post(server, stack, ask("Hello", model=model)), 503, "server_error", "server_is_overloaded")
-    second = ("--url", stack.triton_url, "--triton-model", "demo-chat")
-    stack.manage("add_deployment", f"{model}-1", "--model", model, *second)
-    eventually(lambda: post(server, stack, ask("Hello", model=model)).status_code == 200, seconds=15)
-    assert all(post(server, stack, ask("Hello", model=model)).status_code == 200 for _ in range(5))
 
 
 def test_all_choices_of_the_most_that_can_be_asked_for_come(uvicorn, stack):
