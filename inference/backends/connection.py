@@ -104,7 +104,9 @@ class Connection(asyncio.Protocol):
                 return b""
             if self._broken is not None:
                 raise self._broken
-            await self._wait()
+            # As `_wait`, without a coroutine of its own for every token.
+            self._waiter = self._loop.create_future()
+            await self._waiter
         body = self._body
         self._body = []
         self._buffered = 0
@@ -121,11 +123,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def _wait(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        self._waiter = self._loop.create_future()
+        await self._waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

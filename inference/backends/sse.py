@@ -19,6 +19,10 @@ class SseDecoder:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads of the events that `chunk` completes, in order."""
         if not self._data and b"\r" not in chunk:
+            if not self._buffer and chunk.endswith(b"\n\n") and chunk.startswith(b"data: ") and chunk.count(b"\n") == 2:
+                # Mostly, one event of one line.
+                self._begun = True
+                return [chunk[6:-2]]
             buffer = self._buffer + chunk if self._buffer else chunk
             end = buffer.rfind(b"\n\n")
             if end > 0 and buffer.startswith(b"data: "):

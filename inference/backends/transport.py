@@ -27,7 +27,7 @@ class EngineResponse:
     is how an engine learns that nobody waits for the rest.
     """
 
-    __slots__ = ("_connection", "_open", "_origin", "_pool", "headers", "status_code")
+    __slots__ = ("_connection", "_open", "_origin", "_pool", "headers", "read", "status_code")
 
     def __init__(self, pool: "ConnectionPool", origin: Origin, connection: Connection) -> None:
         self._pool = pool
@@ -36,6 +36,8 @@ class EngineResponse:
         self._open = True
         self.status_code = connection.status
         self.headers = connection.headers
+        # More of the body as it came, empty at the end; raises `TRANSPORT_ERRORS`.
+        self.read = connection.read
 
     def __enter__(self) -> Self:
         return self
@@ -44,10 +46,6 @@ class EngineResponse:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    async def read(self) -> bytes:
-        """More of the body as it came, empty at the end. Raises `TRANSPORT_ERRORS`."""
-        return await self._connection.read()
 
     @property
     def complete(self) -> bool:
