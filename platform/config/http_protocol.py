@@ -4,13 +4,14 @@ What a request pays for the limits is next to nothing: no timer, only a note whe
 `check`, called once a second for every connection, looks at the clock.
 """
 
+from collections.abc import Awaitable
 from typing import Any
 
 import httptools
 import structlog
 from django.conf import settings
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from accounts.errors import ApiError
 from inference.errors import HeadersTooLarge, MalformedRequest, RequestTooSlow
@@ -24,6 +25,48 @@ SLOWEST_BYTES_PER_SECOND = 16 * 1024
 UPGRADE = (b"upgrade", b"http2-settings")
 
 log = structlog.get_logger(__name__)
+
+
+class Collected(list[bytes]):
+    """A transport that keeps what is written, until the real one gets it in one piece."""
+
+    write = list.append
+    closed = False
+
+    def close(self) -> None:
+        """Notes that the connection ends with it."""
+        self.closed = True
+
+
+class Cycle(RequestResponseCycle):
+    """One request's answer, whose head goes out together with the first piece of its body: one system call and one
+    packet where uvicorn has two."""
+
+    held: Any = None
+
+    def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]
+        """ASGI's; no coroutine of its own for every token."""
+        if self.held is None and message["type"] == "http.response.body":
+            return super().send(message)
+        return self.send_first(message)
+
+    async def send_first(self, message: Any) -> None:
+        """Keeps the head until there is more."""
+        if message["type"] == "http.response.start":
+            self.held = message
+            return
+        head, self.held = self.held, None
+        transport = self.transport
+        together = Collected()
+        self.transport = together  # type: ignore[assignment]
+        try:
+            await super().send(head)
+            await super().send(message)
+        finally:
+            self.transport = transport
+        transport.write(b"".join(together))
+        if together.closed:
+            transport.close()
 
 
 class Protocol(HttpToolsProtocol):
@@ -74,6 +117,8 @@ class Protocol(HttpToolsProtocol):
         """httptools: the head is there."""
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            # uvicorn has no other place to say which class answers.
+            self.cycle.__class__ = Cycle
 
     def on_body(self, body: bytes) -> None:
         """httptools: a part of the body."""
