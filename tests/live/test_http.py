@@ -92,7 +92,7 @@ def test_a_request_that_does_not_come_is_not_waited_for(hasty, stack, sent):
             check_error(body, "invalid_request_error", "request_timeout")
             assert status == 408
             assert client.until_closed() == b""
-            # The server began to count when the connection came.
+        # The server began to count when the connection came.
         assert REQUEST_SECONDS - 0.1 <= time.monotonic() - start < REQUEST_SECONDS + 5
 
 
