@@ -1,7 +1,6 @@
 """The Channels consumer behind `/v1`: reads a request, awaits its DRF view and sends what it answers."""
 
 import asyncio
-import contextlib
 import io
 import time
 from collections.abc import Awaitable, Callable
@@ -18,33 +17,24 @@ from accounts.authentication import ApiKeyAuthentication
 from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
-from inference.errors import BodyTooLarge, UnknownRoute, shutting_down
+from inference.errors import UnknownRoute, shutting_down
 from inference.lifecycle import ensure_running, requests_underway
 from inference.meter import clients_gone
 from inference.pipeline import EVENT_STREAM, Answer, arrive
+from inference.request_body import ClientGone, Receive, read_body, read_for_nobody
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
 
 log = structlog.get_logger(__name__)
 
 ROUTES = "inference.urls"
-# What is read of a body before its key is looked at.
-STRANGERS_BYTES = 64 * 1024
-# What is read of a body after it was refused, for a client that sends first and listens later.
-LINGER_BYTES = 4 * 1024 * 1024
-LINGER_SECONDS = 1.0
 # A request that is answered by then never pays for the task that waits for its client to hang up.
 WATCH_AFTER_SECONDS = 0.05
 
 Headers = list[tuple[bytes, bytes]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 routes: dict[str, ResolverMatch] = {}
-
-
-class ClientGone(Exception):
-    """The client hung up before its request was read."""
 
 
 def forget_frames(*exceptions: BaseException | None) -> None:
@@ -76,7 +66,7 @@ class ApiConsumer(AsyncHttpConsumer):
         assert task is not None  # noqa: S101
         watcher: asyncio.TimerHandle | None = None
         try:
-            body = await self.read_body(receive)
+            body = await read_body(receive, self.check_key)
             requests_underway.add(task)
             watcher = task.get_loop().call_later(WATCH_AFTER_SECONDS, self.start_watching, receive, task)
             await self.handle(body)
@@ -107,48 +97,19 @@ class ApiConsumer(AsyncHttpConsumer):
         self.comment: asyncio.Task[None] | None = None
         self.watcher: asyncio.Task[None] | None = None
 
-    async def read_body(self, receive: Receive) -> bytes:
-        """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` when it never comes.
-
-        Of a body that is not small, the rest is read only for a good key; raises as `ApiKeyAuthentication` does.
-        """
-        limit = settings.MAX_BODY_BYTES
-        message = await receive()
-        parts: list[bytes] = []
-        size = 0
-        known = False
-        while True:
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > limit:
-                raise BodyTooLarge(f"The request body is larger than {limit} bytes.")
-            if not message.get("more_body"):
-                return b"".join((*parts, part)) if parts else part
-            if size > STRANGERS_BYTES and not known:
-                await ApiKeyAuthentication().authenticate(self.request(b""))
-                known = True
-            parts.append(part)
-            message = await receive()
+    async def check_key(self) -> None:
+        """Raises what the view would raise for a key that is refused."""
+        await ApiKeyAuthentication().authenticate(self.request(b""))
 
     async def refuse(self, error: ApiError, receive: Receive) -> None:
-        """Answers with an error before the body is there; the connection ends with it.
-
-        Closing on unread bytes resets the connection, and a client that still sends would not see the answer. So some
-        more is read after the answer, for nobody.
-        """
+        """Answers with an error before the body is there; the connection ends with it."""
         body = error_body(error)
         headers = self.headers("application/json", {**error.headers, "connection": "close"})
         headers.append((b"content-length", str(len(body)).encode()))
         await self.base_send({"type": "http.response.start", "status": error.status, "headers": headers})
         shown = b"" if self.scope["method"] == "HEAD" else body
         await self.base_send({"type": "http.response.body", "body": shown, "more_body": True})
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                left = LINGER_BYTES
-                while left > 0 and (message := await receive()).get("more_body"):
-                    left -= len(message["body"])
+        await read_for_nobody(receive)
         await self.base_send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def start_watching(self, receive: Receive, task: "asyncio.Task[Any]") -> None:
