@@ -30,6 +30,7 @@ COUNTS = tuple(column for column in COLUMNS if column.endswith(("_tokens", "_ms"
 MAX_COUNT = 2**31 - 1
 # A statement that hangs longer is ended by the server; rollups count on it (`billing.services.rollups.OVERLAP`).
 STATEMENT_SECONDS = 10
+LIMITS = f"SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{STATEMENT_SECONDS}s'"
 # How long SQLite waits for another writer.
 BUSY_SECONDS = 1.0
 
@@ -126,6 +127,9 @@ class RecordStore:
     def insert(self, entries: Sequence[UsageEntry]) -> int:
         """As `insert_records`; after an error that may be the connection's, the next insert makes a new one."""
         try:
+            if self._connection.connection is None and self._connection.vendor == "postgresql":
+                with self._connection.cursor() as cursor:
+                    cursor.execute(LIMITS)
             return insert_records(self._connection, entries)
         except (DataError, IntegrityError):
             raise

@@ -76,7 +76,9 @@ class Recorder:
             self._replaying.cancel()
             await asyncio.wait([self._replaying])
         await self._store.close()
-        await self._on_disk(self._spool.close)
+        if self._disk is not None:
+            await self._on_disk(self._spool.close)
+            self._disk.shutdown(wait=False)
 
     async def _commit(self, entries: Sequence[UsageEntry]) -> bool:
         try:
@@ -126,6 +128,7 @@ class Recorder:
                             self._behind = self.unable = False
                 pause = 0.0
             except Exception as error:
+                # Whatever it is: records wait, and nobody else replays them while this process lives.
                 if not isinstance(error, Error | OSError):
                     log.error("spool_not_replayed", exc_info=error)
                 pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import pq
 
 from billing.entry import UsageEntry
-from billing.record_store import INSERT, STATEMENT_SECONDS, RecordStore, encode_entries, own_connection
+from billing.record_store import INSERT, LIMITS, RecordStore, encode_entries, own_connection
 
 # Of Django's parameters of a connection, what its own cursors want.
 DJANGOS = ("context", "cursor_factory", "prepare_threshold")
@@ -88,10 +88,9 @@ class PostgresqlStore:
         await self._roundtrip(self._pgconn.send_prepare, b"usage", (INSERT["postgresql"] % "$1").encode())
 
     def _beginning(self) -> str:
-        limits = f"SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{STATEMENT_SECONDS}s'"
         # As Django does for its own connections.
         role = self._django.settings_dict["OPTIONS"].get("assume_role")
-        return f"{limits}; SET ROLE {self._django.ops.quote_name(role)}" if role else limits
+        return f"{LIMITS}; SET ROLE {self._django.ops.quote_name(role)}" if role else LIMITS
 
     async def _roundtrip(self, send: Callable[..., None], *arguments: object) -> Any:
         self._reply = self._loop.create_future()
