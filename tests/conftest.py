@@ -33,6 +33,9 @@ LONG = (
     "tests/live/test_up.py",
     "tests/live/test_faults.py",
     "tests/live/test_canaries.py",
+    "tests/live/test_killed.py",
+    "tests/live/test_database_gone.py",
+    "tests/live/test_outages.py",
     "tests/browser/",
     "tests/triton/",
 )
