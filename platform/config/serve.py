@@ -71,6 +71,13 @@ class Server(uvicorn.Server):
             for number in HANDLED_SIGNALS:
                 loop.remove_signal_handler(number)
 
+    async def serve(self, sockets: Any = None) -> None:
+        """uvicorn: from start to end. Tasks that are left then are ended here, which asyncio tries only once."""
+        try:
+            await super().serve(sockets)
+        finally:
+            await end_tasks()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Runs on the loop: the first signal begins to drain, the second one cuts."""
         self.force_exit = self.should_exit
@@ -139,6 +146,18 @@ class Server(uvicorn.Server):
         # Polled, as uvicorn does: nobody tells when a connection is gone.
         while not done() and not self.force_exit and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def end_tasks() -> None:
+    """Cancels all other tasks, again and again: redis' client, for one, swallows a cancellation now and then.
+
+    asyncio, which cancels once, would wait for such a task for ever, and the process would not end.
+    """
+    end = time.monotonic() + CUT_SECONDS
+    while (left := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < end:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=0.1)
 
 
 def port(text: str) -> int:
