@@ -95,7 +95,11 @@ class Usage(Struct, gc=False):
     source: str = "reported"
 
 
-Event = TextDelta | Finish | Usage
+class Restart(Struct, gc=False):
+    """Nothing of what came before counts: the answer begins again, on another deployment."""
+
+
+Event = TextDelta | Finish | Usage | Restart
 EventStream = AsyncGenerator[Event, None]
 
 

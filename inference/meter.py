@@ -101,6 +101,12 @@ class Meter:
         entry.reasoning_tokens = usage.reasoning_tokens
         entry.token_source = usage.source
 
+    def restart(self) -> None:
+        """The answer begins again; what the engine that broke off had generated is on no bill."""
+        self.entry.output_tokens = self.entry.reasoning_tokens = 0
+        self.entry.first_token_ms = None
+        self._uncounted.clear()
+
     async def count_missing(self) -> Usage | None:
         """Counts what the engine did not, at the end of the answer; None where the engine told all."""
         entry = self.entry
@@ -174,6 +180,8 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
                         if (usage := await meter.count_missing()) is not None:
                             yield usage
                         await meter.settle(Outcome.COMPLETED)
+                else:
+                    meter.restart()
                 yield event
     except ApiError as error:
         await meter.settle(Outcome.FAILED, error_code=error.code or error.type)

@@ -42,7 +42,7 @@ from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, ContextLengthExceeded, EngineRefused
 from inference.failures import MOST_BROKEN, may_have_broken
-from inference.generation import EventStream, Finish, Generation, Sampling, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, Restart, Sampling, TextDelta, Usage
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.probing import watch
@@ -92,10 +92,10 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         arrived=arrival.monotonic,
     )
 
-    def answering(single: Generation) -> EventStream:
-        return routed(single, offer, meter)
-
-    answered = answering(generation) if generation.n == 1 else every_choice(generation, answering)
+    if generation.n == 1:
+        answered = routed(generation, offer, meter, whole=not request.stream)
+    else:
+        answered = every_choice(generation, lambda single: routed(single, offer, meter))
     events = metered(answered, meter, choices=generation.n)
     described: Description = {
         "request_id": generation.request_id,
@@ -147,13 +147,20 @@ def _chosen(request: ChatRequest, offer: Offer) -> Sampling:
     return chosen
 
 
-async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStream:
-    """The events of the first deployment that answers; another is tried only while none has sent anything."""
+async def routed(generation: Generation, offer: Offer, meter: Meter, *, whole: bool = False) -> EventStream:
+    """The events of the first deployment that answers; another is tried only while none has sent anything.
+
+    `whole`: the client gets nothing before the end, so that an answer which broke off may begin again elsewhere.
+    """
     end = time.monotonic() + offer.total_timeout
     tried: frozenset[str] = frozenset()
     last: ApiError | None = None
     broken = 0
+    began = False
     while True:
+        if began:
+            began = False
+            yield Restart()
         try:
             # Where one is slow, so are others that are in trouble: a second attempt there would only add to it.
             healthy_only = isinstance(last, BackendTimeout)
@@ -164,7 +171,6 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStr
             finally:
                 # An error holds this frame, which must not hold it too.
                 last = None
-        began = False
         try:
             meter.begin(lease.target.name)
             left = end - time.monotonic()
@@ -193,7 +199,8 @@ async def routed(generation: Generation, offer: Offer, meter: Meter) -> EventStr
             if lease.failed(error):
                 watch(lease.state)
             broken += may_have_broken(error)
-            if began or isinstance(error, EngineRefused) or broken == MOST_BROKEN or time.monotonic() >= end:
+            too_late = began and not whole
+            if too_late or isinstance(error, EngineRefused) or broken == MOST_BROKEN or time.monotonic() >= end:
                 raise
             tried, last = tried | {lease.target.name}, error.with_traceback(None)
         finally:
@@ -218,7 +225,7 @@ async def _frames(
                     yield frame
             elif isinstance(event, Usage):
                 usage = event
-            else:
+            elif isinstance(event, Finish):
                 choices -= 1
                 end = encoder.finish(event.index, event.reason)
                 yield end if choices else end + (encoder.usage(usage) if with_usage else b"") + DONE
@@ -231,6 +238,8 @@ async def _collected(events: EventStream, *, choices: int) -> tuple[list[Choice]
         async for event in events:
             if isinstance(event, Usage):
                 usage = event
+            elif isinstance(event, Restart):
+                transcript = Transcript(choices)
             else:
                 transcript.add(event)
     return transcript.choices(), usage

@@ -12,6 +12,7 @@ from accounts.database_thread import in_database_thread
 from accounts.selectors import default_project_of
 from accounts.services import create_organization, issue_key
 from billing.metering import writer
+from billing.models import UsageRecord
 from inference import probing
 from inference.backends.transport import close_transport
 from inference.failures import BUSY, Reason
@@ -129,6 +130,26 @@ def test_what_breaks_off_in_the_middle_ends_with_an_error_and_is_not_begun_again
             assert state(f"m-{number}-0").failing_since is not None, kind
 
     run(work)
+
+
+def test_what_breaks_off_before_the_client_got_any_of_it_begins_again_elsewhere(key):
+    async def work(engines: AsyncExitStack) -> None:
+        good = await engines.enter_async_context(Engine(WORKS).running())
+        broken = [await engines.enter_async_context(Engine(behaviour).running()) for behaviour in BROKEN_OFF.values()]
+        for number, bad in enumerate(broken):
+            await in_database_thread(publish, f"m-{number}", bad, good)
+        for number, (kind, bad) in enumerate(zip(BROKEN_OFF, broken, strict=True)):
+            status, text = await answer(key, f"m-{number}", stream=False)
+            assert status == 200, kind
+            found = json.loads(text)
+            assert found["choices"][0]["message"]["content"] == "Hello world", kind
+            assert found["usage"]["completion_tokens"] == 2, kind
+            assert bad.requests, kind
+
+    run(work)
+    # What the broken ones had generated is on no bill.
+    records = UsageRecord.objects.values_list("outcome", "output_tokens", "deployment")
+    assert sorted(records) == [("completed", 2, f"m-{number}-1") for number in range(len(BROKEN_OFF))]
 
 
 def test_a_connection_that_is_refused_costs_no_request_however_many_deployments_are_gone(key):
