@@ -230,7 +230,7 @@ def test_without_redis_an_act_succeeds_at_once_and_says_so(
         for issued in keys:
             revoke_key(actor=ACTOR, api_key=issued.api_key)
         begin = time.monotonic()
-    assert time.monotonic() - begin < 1.5, "thirty messages wait once"
+    assert time.monotonic() - begin < 2.5, "thirty messages wait once"
     assert len(principals) == 0, "this process hears of it all the same"
     assert logged(caplog) in (["announcement_not_published"], ["announcement_not_published"] * 2)
     assert announcements.lost_since(before)

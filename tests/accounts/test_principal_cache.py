@@ -1,6 +1,7 @@
 """The cache that answers who a key speaks for."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from accounts.errors import KeyRefused, KeysUnavailable
 from accounts.keys import PUBLIC_ID_LENGTH, base62, compose_key, make_key, parse_key
 from accounts.models import ApiKey, ApiKeySecret, Project
 from accounts.principals import Principal, PrincipalCache, principals
+from accounts.principals.cache import LOOKUP_SECONDS
 from accounts.services import (
     issue_key,
     revoke_key,
@@ -72,17 +74,25 @@ def test_made_up_keys_by_the_thousand_cost_no_query(project: Project, statements
     good, cold = (issue_key(actor=ACTOR, project=project, name=name).text for name in ("good", "cold"))
     cache = PrincipalCache()
 
+    wrong = made_up(5000)
+
+    async def again_and_again() -> None:
+        for text in itertools.cycle(wrong):
+            with pytest.raises(KeyRefused):
+                await cache.get(text)
+            await asyncio.sleep(0)
+
     async def flood() -> None:
         await cache.get(good)
         statements.clear()
-        await refused(cache, made_up(5000))
+        await refused(cache, wrong)
         assert statements == []
-        begin = time.perf_counter()
-        flooding = asyncio.create_task(refused(cache, made_up(5000)))
-        await cache.get(cold)
-        assert time.perf_counter() - begin < 1.0, "a good key that is not cached gets in during the flood"
-        await flooding
-        await cache.get(good)
+        flooding = asyncio.create_task(again_and_again())
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            await cache.get(cold)
+            await cache.get(good)
+        assert not flooding.done()
+        flooding.cancel()
         assert len(statements) == 1, "of the cold key"
 
     asyncio.run(flood())
@@ -171,7 +181,7 @@ def test_a_frozen_database_keeps_nobody_waiting_for_long(
         connection_created.connect(freeze)
         begin = time.perf_counter()
         answers = await asyncio.gather(*(cache.get(text) for text in texts), return_exceptions=True)
-        assert time.perf_counter() - begin < 1.0
+        assert time.perf_counter() - begin < 2.0
         connection_created.disconnect(freeze)
         statements.clear()
         thaw.set()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from inference.errors import BackendUnavailable
-from inference.snapshots import GRACE_SECONDS, WAIT_SECONDS, SnapshotCache
+from inference.snapshots import GRACE_SECONDS, PAUSE_SECONDS, WAIT_SECONDS, SnapshotCache
 
 
 class Source:
@@ -54,16 +54,16 @@ async def test_a_crowd_loads_once(source):
 async def test_a_change_makes_nobody_wait_and_holds_soon(source):
     cache = SnapshotCache(source, 60)
     await cache.current()
-    source.seconds, source.value = 0.1, 1
+    source.seconds, source.value = 0.3, 1
     cache.invalidate()
     begin = time.monotonic()
     answers = await asyncio.gather(*(cache.current() for _ in range(100)))
-    assert (set(answers), time.monotonic() - begin < 0.05) == ({0}, True)
+    assert (set(answers), time.monotonic() - begin < 0.25) == ({0}, True)
     for _ in range(100):
         await asyncio.sleep(0.01)
         if await cache.current() == 1:
             break
-    assert time.monotonic() - begin < GRACE_SECONDS + 0.2
+    assert time.monotonic() - begin < GRACE_SECONDS + 0.5
     assert source.loads == 2
 
 
@@ -101,14 +101,15 @@ async def test_a_change_during_a_load_is_loaded_too(source):
 async def test_a_thousand_changes_are_a_handful_of_loads_and_never_a_second_old(source):
     cache = SnapshotCache(source, 60)
     await cache.current()
-    written: list[float] = [time.monotonic()]
+    begin = time.monotonic()
+    written = [begin]
     for _ in range(1000):
         source.value += 1
         written.append(time.monotonic())
         cache.invalidate()
         await asyncio.sleep(0.001)
         assert time.monotonic() - written[min(await cache.current() + 1, source.value)] < 1.0
-    assert source.loads < 20
+    assert source.loads <= (time.monotonic() - begin) / PAUSE_SECONDS + 2
     await asyncio.sleep(0.5)
     assert await cache.current() == 1000
 
@@ -141,7 +142,7 @@ async def test_where_loading_fails_requests_go_on_at_once_with_what_is_there(sou
     await asyncio.sleep(0.3)
     begin = time.monotonic()
     assert [await cache.current() for _ in range(100)] == [0] * 100
-    assert time.monotonic() - begin < 0.1
+    assert time.monotonic() - begin < 0.5
     source.fails, source.value = False, 1
     await until(lambda: source.loads == 3)
     await asyncio.sleep(0.2)
