@@ -28,6 +28,8 @@ MAX_ERROR_BYTES = 64 * 1024
 # Every error of the generate extension comes with this status.
 TRITON_ERROR = 400
 SMALLEST_TOP_P = 1e-6
+# What msgspec raises for a payload that is no JSON of ours, or no UTF-8.
+NO_ANSWER = (msgspec.DecodeError, UnicodeDecodeError)
 # How long an engine may take to end its response after the end of its answer; then the connection is given up.
 LINGER_SECONDS = 0.5
 
@@ -123,7 +125,7 @@ def chosen_tokens(text: str | None, top: int) -> tuple[ChosenToken, ...]:
 def _logprobs(text: str) -> _Logprobs:
     try:
         return _decode_logprobs(text)
-    except msgspec.DecodeError:
+    except NO_ANSWER:
         pass
     # The engine writes with Python's json, which spells a token that cannot come "-Infinity".
     try:
@@ -187,7 +189,7 @@ async def _refusal(response: EngineResponse) -> Exception:
     payloads = SseDecoder().feed(body) if body.startswith(b"data:") else [body]
     try:
         text = _decode_response(payloads[0]).error or ""
-    except (msgspec.DecodeError, IndexError):
+    except (*NO_ANSWER, IndexError):
         text = ""
     return backend_error(text, began=False) if text else status_error(response.status_code)
 
@@ -208,8 +210,9 @@ class _Answer:
             return []
         try:
             response = _decode_response(payload)
-        except msgspec.DecodeError as error:
-            raise BackendFailed("The model's answer could not be read.") from error
+        except NO_ANSWER:
+            # The error may hold a piece of the answer.
+            raise BackendFailed("The model's answer could not be read.") from None
         if response.error is not None:
             raise backend_error(response.error, began=began)
         text, reason, tokens = response.text_output, response.finish_reason, response.num_output_tokens

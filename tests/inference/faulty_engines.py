@@ -15,6 +15,7 @@ Behaviour = Callable[[Reader, Writer], Awaitable[None]]
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 NO_JSON = b"e\r\ndata: <html>\n\n\r\n"
+NO_UTF8 = b'1c\r\ndata: {"text_output":"\xff\xfe"}\n\n\r\n'
 ODD = "Failed to process the request(s)"
 DEAD_STUB = "Stub process 'demo_0_0' is not healthy."
 DEAD_VLLM = "Error generating stream: EngineCore encountered an issue. See stack trace (above) for the root cause."
@@ -107,6 +108,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "speaks no HTTP": (says(b"220 mail.example ESMTP\r\n\r\n"), Reason.CONNECTION_BROKEN),
     "speaks broken chunks": (says(HEAD + b"zz\r\n"), Reason.CONNECTION_BROKEN),
     "says no JSON": (says(HEAD + NO_JSON), Reason.ENGINE_ERROR),
+    "says no UTF-8": (says(HEAD + NO_UTF8), Reason.ENGINE_ERROR),
     "has an endless head": (endless_head, Reason.CONNECTION_BROKEN),
     "has a head that trickles": (trickling_head, Reason.TIMEOUT),
     "hangs before the head": (says(b"", hold=True), Reason.TIMEOUT),
@@ -131,6 +133,7 @@ BROKEN_OFF: dict[str, Behaviour] = {
     "ends without a finish": says(HEAD + token("Hello") + b"0\r\n\r\n"),
     "says an error": says(HEAD + token("Hello") + event(error=ODD) + b"0\r\n\r\n"),
     "says no JSON": says(HEAD + token("Hello") + NO_JSON),
+    "says no UTF-8": says(HEAD + token("Hello") + NO_UTF8),
     "hangs": says(HEAD + token("Hello"), hold=True),
     "aborts": says(HEAD + token("Hello") + token("", "abort") + b"0\r\n\r\n"),
 }
