@@ -180,10 +180,12 @@ def test_a_frozen_engine_costs_what_the_model_allows_and_leaves_nothing_behind(s
             os.killpg(other_triton.pid, signal.SIGSTOP)
             frozen = time.monotonic()
             for number, each in enumerate(running):
-                if number % 2 == 0:
-                    check_broken_stream(each.result(), "server_error", "backend_timeout")
+                answer = each.result()
+                # On a busy machine a stream may not have had its first token when the engine froze.
+                if number % 2 == 0 and answer.status_code == 200:
+                    check_broken_stream(answer, "server_error", "backend_timeout")
                 else:
-                    check(each.result(), 504, "server_error", "backend_timeout")
+                    check(answer, 504, "server_error", "backend_timeout")
             assert 0.5 < time.monotonic() - frozen < 3, "a second without a token"
 
         def freeze() -> None:
