@@ -16,6 +16,8 @@ from inference.services import add_deployment
 from tests.inference.asking import ask, start_engine
 from tests.inference.conftest import ACTOR
 
+REQUESTS = 50
+
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_a_request_leaves_no_cycles_behind(model: ServedModel, more: dict[str, A
             gc.collect()
             gc.disable()
             gc.set_debug(gc.DEBUG_SAVEALL)
-            for _ in range(5):
+            for _ in range(REQUESTS):
                 await ask(key, body)
             await asyncio.sleep(0.05)
             gc.collect()
@@ -59,5 +61,5 @@ def test_a_request_leaves_no_cycles_behind(model: ServedModel, more: dict[str, A
             server.close()
 
     left = asyncio.run(requests())
-    # Less than one object a request: what the loop or a library leaves now and then is none of ours.
-    assert left.total() < 5, left
+    # Of no kind one for each request: what a load of the catalogue or a library leaves now and then is none of it.
+    assert max(left.values(), default=0) < REQUESTS, left
