@@ -1,0 +1,57 @@
+"""Requests of any method and path through the consumer in this process, without a server."""
+
+import asyncio
+import json
+from typing import Any, NamedTuple
+
+from inference.consumers import ApiConsumer
+
+
+class Got(NamedTuple):
+    """A whole answer; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The decoded body."""
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object."""
+        return self.json["error"]
+
+
+def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes = b"", **more: Any) -> Got:
+    """What the consumer answers. `more`: headers by name (with _ for -), and `scheme` or `client` of the connection."""
+    connection = {name: more.pop(name) for name in ("scheme", "client") if name in more}
+    headers = {"host": "localhost", **{name.replace("_", "-"): value for name, value in more.items()}}
+    if key is not None:
+        headers["authorization"] = f"Bearer {key}"
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 5),
+        "server": ("127.0.0.1", 80),
+        "scheme": "http",
+        **connection,
+    }
+    received = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return received.pop() if received else await asyncio.get_running_loop().create_future()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(ApiConsumer()(scope, receive, send))
+    start, *bodies = sent
+    answered = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Got(start["status"], answered, b"".join(message["body"] for message in bodies))
