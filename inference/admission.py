@@ -9,12 +9,17 @@ from inference.catalogue import Catalogue, Offer
 from inference.errors import BackendUnavailable, ContextLengthExceeded, InvalidRequest, ModelNotFound
 from inference.generation import Sampling
 from inference.models import Lifecycle
+from inference.near_names import LONGEST
 from inference.tokenization import ModelAssets
 
 
-def model_not_found(name: str) -> ModelNotFound:
-    """The error for a name behind which this organization finds nothing."""
-    return ModelNotFound(f"The model `{name[:200]}` does not exist or you do not have access to it.", param="model")
+def model_not_found(catalogue: Catalogue, principal: Principal, name: str) -> ModelNotFound:
+    """The error for a name behind which this organization finds nothing: OpenAI's words, and what may be meant."""
+    message = f"The model `{name[:LONGEST]}` does not exist or you do not have access to it."
+    near = [f"`{known}`" for known in catalogue.near_names(name, principal)]
+    if near:
+        message += f" Did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
+    return ModelNotFound(message, param="model")
 
 
 def admit_model(catalogue: Catalogue, principal: Principal, name: str, *, capability: str) -> Offer:
@@ -25,7 +30,7 @@ def admit_model(catalogue: Catalogue, principal: Principal, name: str, *, capabi
     """
     offer = catalogue.by_name.get(name)
     if offer is None or not offer.visible_to(principal):
-        raise model_not_found(name)
+        raise model_not_found(catalogue, principal, name)
     if not offer.usable_by(principal):
         raise NotPermitted(
             f"This API key may not use the model `{offer.model_id}`.", param="model", code="model_not_allowed"

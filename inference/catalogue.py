@@ -16,6 +16,7 @@ from inference.backend_secrets import BackendSecretUnreadable, unseal
 from inference.deployment_reports import reporter
 from inference.generation import Target
 from inference.models import Deployment, Lifecycle, ServedModel, Visibility
+from inference.near_names import Fingerprint, fingerprint, nearest
 from inference.routing import router
 from inference.snapshots import SnapshotCache
 from inference.tokenization import AssetError, ModelAssets, load_assets
@@ -48,6 +49,7 @@ class Offer(Struct, frozen=True):
     aliases: tuple[str, ...]
     granted: frozenset[int] | None  # organizations; None: everybody
     assets: ModelAssets | None
+    reasoning_parser: str
     targets: tuple[Target, ...]
     first_token_timeout: float
     idle_timeout: float
@@ -68,6 +70,18 @@ class Catalogue(Struct, frozen=True):
     offers: tuple[Offer, ...]
     by_name: dict[str, Offer]
     prices: PriceBook
+    fingerprints: dict[str, Fingerprint]
+
+    def near_names(self, name: str, principal: Principal) -> list[str]:
+        """Up to three names near to `name`, of models that this key may use."""
+        return nearest(
+            name,
+            (
+                (known, offer.model_id, self.fingerprints[known])
+                for known, offer in self.by_name.items()
+                if offer.usable_by(principal)
+            ),
+        )
 
 
 _assets: dict[tuple[object, ...], ModelAssets] = {}
@@ -148,6 +162,7 @@ def _offer(model: ServedModel) -> Offer:
         if model.visibility == Visibility.GRANTED
         else None,
         assets=assets,
+        reasoning_parser=model.reasoning_parser,
         targets=tuple(_targets(model)),
         first_token_timeout=float(model.first_token_timeout),
         idle_timeout=float(model.idle_timeout),
@@ -168,7 +183,12 @@ def load_catalogue() -> Catalogue:
     _forget_assets_without(offers)
     by_name = {alias: offer for offer in offers for alias in offer.aliases}
     by_name.update({offer.model_id: offer for offer in offers})
-    return Catalogue(offers=offers, by_name=by_name, prices=load_price_book())
+    return Catalogue(
+        offers=offers,
+        by_name=by_name,
+        prices=load_price_book(),
+        fingerprints={name: fingerprint(name) for name in by_name},
+    )
 
 
 def _follow(snapshot: Catalogue) -> None:

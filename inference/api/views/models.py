@@ -35,6 +35,6 @@ class ModelView(ApiView):
         now = await catalogue.current()
         offer = now.by_name.get(model_id)
         if offer is None or not offer.usable_by(self.principal):
-            raise model_not_found(model_id)
+            raise model_not_found(now, self.principal, model_id)
         answer = msgspec.json.encode(described(offer, now, self.principal))
         return self.json(answer, headers=lifecycle_headers(offer))
