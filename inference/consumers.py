@@ -18,16 +18,16 @@ from accounts.authentication import ApiKeyAuthentication
 from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
-from inference.errors import BodyTooLarge, UnknownRoute, shutting_down
+from inference.errors import BodyTooLarge, shutting_down
 from inference.lifecycle import ensure_running, requests_underway
 from inference.meter import clients_gone
 from inference.pipeline import EVENT_STREAM, Answer, arrive
+from inference.routes import ROUTES, unknown_route
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
 
 log = structlog.get_logger(__name__)
 
-ROUTES = "inference.urls"
 # What is read of a body before its key is looked at.
 STRANGERS_BYTES = 64 * 1024
 # What is read of a body after it was refused, for a client that sends first and listens later.
@@ -209,7 +209,7 @@ class ApiConsumer(AsyncHttpConsumer):
             try:
                 match = resolve(path, ROUTES)
             except Resolver404:
-                raise UnknownRoute(f"Invalid URL ({self.scope['method']} {path})") from None
+                raise unknown_route(self.scope["method"], path) from None
             # Those of fixed paths alone: others are as many as there are texts.
             if not match.args and not match.kwargs:
                 routes[path] = match
