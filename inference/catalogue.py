@@ -17,6 +17,7 @@ from inference.deployment_reports import reporter
 from inference.generation import Target
 from inference.models import Deployment, Lifecycle, ServedModel, Visibility
 from inference.near_names import Fingerprint, fingerprint, nearest
+from inference.parsers import REASONING, Markers
 from inference.routing import router
 from inference.snapshots import SnapshotCache
 from inference.tokenization import AssetError, ModelAssets, load_assets
@@ -49,7 +50,7 @@ class Offer(Struct, frozen=True):
     aliases: tuple[str, ...]
     granted: frozenset[int] | None  # organizations; None: everybody
     assets: ModelAssets | None
-    reasoning_parser: str
+    reasoning: Markers | None
     targets: tuple[Target, ...]
     first_token_timeout: float
     idle_timeout: float
@@ -162,7 +163,7 @@ def _offer(model: ServedModel) -> Offer:
         if model.visibility == Visibility.GRANTED
         else None,
         assets=assets,
-        reasoning_parser=model.reasoning_parser,
+        reasoning=REASONING.get(model.reasoning_parser),
         targets=tuple(_targets(model)),
         first_token_timeout=float(model.first_token_timeout),
         idle_timeout=float(model.idle_timeout),

@@ -74,6 +74,18 @@ class TextDelta(Struct):
     logprobs: tuple[ChosenToken, ...] | None = None
 
 
+class ReasoningDelta(Struct, gc=False):
+    """More of what the model thinks before choice `index`; `tokens` as of `TextDelta`, those of the markers included.
+
+    `earlier`: tokens of the thinking that came with a `TextDelta`, before it was known what they were.
+    """
+
+    index: int
+    text: str
+    tokens: int = 0
+    earlier: int = 0
+
+
 class Finish(Struct, gc=False):
     """The end of choice `index`: `stop` or `length`."""
 
@@ -95,7 +107,7 @@ class Usage(Struct, gc=False):
     source: str = "reported"
 
 
-Event = TextDelta | Finish | Usage
+Event = TextDelta | ReasoningDelta | Finish | Usage
 EventStream = AsyncGenerator[Event, None]
 
 

@@ -1,18 +1,22 @@
-"""Requests through the consumer in this process, and an engine of three tokens."""
+"""Requests through the consumer in this process, and an engine of a few tokens."""
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from inference.consumers import ApiConsumer
 
-ANSWER = b'data: {"text_output":"%b","finish_reason":"%b","num_input_tokens":%d,"num_output_tokens":1}\n\n'
+HELLO = ("Hello", " there", "!")
 
 
-async def start_engine(*, input_tokens: int = 4) -> tuple[asyncio.Server, str]:
-    """A server that answers every request with "Hello there!" to a prompt of so many tokens, and its URL."""
-    words = ((b"Hello", b"None"), (b" there", b"None"), (b"!", b"stop"))
-    pieces = [ANSWER % (*word, input_tokens) for word in words]
+async def start_engine(
+    *, input_tokens: int = 4, tokens: Sequence[str] = HELLO, reason: str = "stop", counts: bool = True
+) -> tuple[asyncio.Server, str]:
+    """A server that answers every request with these tokens to a prompt of so many tokens, and its URL."""
+    counted = {"num_input_tokens": input_tokens, "num_output_tokens": 1} if counts else {}
+    *firsts, last = ({"text_output": token, "finish_reason": "None", **counted} for token in tokens)
+    pieces = [b"data: %b\n\n" % json.dumps(piece).encode() for piece in (*firsts, {**last, "finish_reason": reason})]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
