@@ -65,7 +65,7 @@ class Offer(Struct, frozen=True):
         return self.visible_to(principal) and principal.may_use(self.model_id, self.model_class)
 
 
-class Catalogue(Struct, frozen=True):
+class Catalogue(Struct, frozen=True, weakref=True):
     """All offers, by every name they answer to, and the prices."""
 
     offers: tuple[Offer, ...]

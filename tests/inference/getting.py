@@ -1,10 +1,10 @@
-"""Requests of any method and path through the consumer in this process, without a server."""
+"""Requests of any method and path through the ASGI application in this process, without a server."""
 
 import asyncio
 import json
 from typing import Any, NamedTuple
 
-from inference.consumers import ApiConsumer
+from config.asgi import application
 
 
 class Got(NamedTuple):
@@ -25,9 +25,8 @@ class Got(NamedTuple):
         return self.json["error"]
 
 
-def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes = b"", **more: Any) -> Got:
-    """What the consumer answers. `more`: headers by name (with _ for -), and `scheme` or `client` of the connection."""
-    connection = {name: more.pop(name) for name in ("scheme", "client") if name in more}
+def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes = b"", **more: str) -> Got:
+    """What the application answers; `more` are headers by name, with _ for -."""
     headers = {"host": "localhost", **{name.replace("_", "-"): value for name, value in more.items()}}
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
@@ -40,7 +39,6 @@ def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes
         "client": ("127.0.0.1", 5),
         "server": ("127.0.0.1", 80),
         "scheme": "http",
-        **connection,
     }
     received = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[dict[str, Any]] = []
@@ -51,7 +49,7 @@ def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(ApiConsumer()(scope, receive, send))
+    asyncio.run(application(scope, receive, send))
     start, *bodies = sent
     answered = {name.decode(): value.decode() for name, value in start["headers"]}
     return Got(start["status"], answered, b"".join(message["body"] for message in bodies))
