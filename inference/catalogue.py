@@ -15,7 +15,7 @@ from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
 from inference.deployment_reports import reporter
 from inference.generation import Target
-from inference.models import Deployment, Lifecycle, ServedModel, Visibility
+from inference.models import Deployment, FallbackModel, Lifecycle, ServedModel, Visibility
 from inference.near_names import Fingerprint, fingerprint, nearest
 from inference.parsers import REASONING, Markers
 from inference.routing import router
@@ -72,6 +72,12 @@ class Catalogue(Struct, frozen=True, weakref=True):
     by_name: dict[str, Offer]
     prices: PriceBook
     fingerprints: dict[str, Fingerprint]
+    fallbacks: dict[int, str]  # organization to model
+
+    def fallback(self, principal: Principal, capability: str) -> Offer | None:
+        """What answers the organization's requests for models that do not exist, if this key may use it for them."""
+        offer = self.by_name.get(self.fallbacks.get(principal.organization_id, ""))
+        return offer if offer and capability in offer.capabilities and offer.usable_by(principal) else None
 
     def near_names(self, name: str, principal: Principal) -> list[str]:
         """Up to three names near to `name`, of models that this key may use."""
@@ -189,6 +195,7 @@ def load_catalogue() -> Catalogue:
         by_name=by_name,
         prices=load_price_book(),
         fingerprints={name: fingerprint(name) for name in by_name},
+        fallbacks=dict(FallbackModel.objects.values_list("organization_id", "model__model_id")),
     )
 
 

@@ -17,10 +17,10 @@ from accounts.errors import ApiError
 from accounts.principals import Principal
 from inference.admission import (
     admit_model,
+    answer_headers,
     answer_limit,
     assets_of,
     check_token_ids,
-    lifecycle_headers,
     output_tokens,
     too_long,
 )
@@ -106,7 +106,7 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         "model": offer.model_id,
         "logprobs": generation.top_logprobs is not None,
     }
-    headers = lifecycle_headers(offer)
+    headers = answer_headers(offer, request.model)
     if request.stream:
         with_usage = wants_usage(request)
         encoder = ChatEncoder(**described, n=generation.n, include_usage=with_usage)

@@ -10,9 +10,11 @@ from inference.models.catalogue import (
     Visibility,
 )
 from inference.models.deployment import Deployment
+from inference.models.fallback import FallbackModel
 
 __all__ = [
     "Deployment",
+    "FallbackModel",
     "Lifecycle",
     "ModelAlias",
     "ModelClass",

@@ -25,7 +25,12 @@ class Got(NamedTuple):
         return self.json["error"]
 
 
-def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes = b"", **more: str) -> Got:
+def fetch(path: str, key: str | None = None, **request: Any) -> Got:
+    """`answer`, with an event loop of its own."""
+    return asyncio.run(answer(path, key, **request))
+
+
+async def answer(path: str, key: str | None = None, *, method: str = "GET", body: bytes = b"", **more: str) -> Got:
     """What the application answers; `more` are headers by name, with _ for -."""
     headers = {"host": "localhost", **{name.replace("_", "-"): value for name, value in more.items()}}
     if key is not None:
@@ -49,7 +54,7 @@ def fetch(path: str, key: str | None = None, *, method: str = "GET", body: bytes
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(application(scope, receive, send))
+    await application(scope, receive, send)
     start, *bodies = sent
     answered = {name.decode(): value.decode() for name, value in start["headers"]}
     return Got(start["status"], answered, b"".join(message["body"] for message in bodies))
