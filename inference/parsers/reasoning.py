@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-# What formats put behind a marker to be read more easily; it belongs to neither thinking nor answer.
-LINE_BREAKS = "\r\n"
+from inference.parsers.markers import LINE_BREAKS, beginning
+
 # An answer that begins with more than that does not begin with a marker.
 MOST_LINE_BREAKS = 16
 
@@ -119,7 +119,7 @@ class ReasoningParser:
         if self._phase is _Phase.THINKING:
             end = text.find(self._closing)
             if end < 0:
-                end = _beginning(text, self._closing)
+                end = beginning(text, self._closing)
                 self._held = text[end:]
                 return Parts(text[:end], "")
             reasoning, text = text[:end], text[end + len(self._closing) :]
@@ -128,13 +128,3 @@ class ReasoningParser:
         if text:
             self._phase = _Phase.ANSWERING
         return Parts(reasoning, text)
-
-
-def _beginning(text: str, marker: str) -> int:
-    """Where a marker begins that the end of `text` is the beginning of; the length of `text` if there is none."""
-    start = text.find(marker[0], max(0, len(text) - len(marker) + 1))
-    while start >= 0:
-        if marker.startswith(text[start:]):
-            return start
-        start = text.find(marker[0], start + 1)
-    return len(text)
