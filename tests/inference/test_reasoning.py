@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from accounts.selectors import default_project_of
 from accounts.services import create_organization, issue_key
@@ -127,6 +129,29 @@ def test_thinking_that_the_engine_does_not_count_is_counted(thinker: ServedModel
     thought, said = map(tokenizer.count_answer, ("The ship\n", "It is late"))
     assert details(body["usage"]) == recorded()[:2] == (thought + said, thought)
     assert UsageRecord.objects.get().token_source == "counted"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("parser", "skip"), [("mistral", False), ("qwen3", None), ("", None)])
+def test_markers_that_are_special_tokens_are_asked_for(thinker: ServedModel, parser: str, skip: bool | None) -> None:
+    publish_model(actor=ACTOR, model_id=thinker.model_id, reasoning_parser=parser)
+    received: list[dict] = []
+    body = json.loads(answer(thinker, ("[THINK]", "Hm", "[/THINK]", "Yes"), {"received": received}))
+    assert json.loads(received[0]["sampling_parameters"]).get("skip_special_tokens") is skip
+    message = body["choices"][0]["message"]
+    if parser == "mistral":
+        assert (message["reasoning"], message["content"]) == ("Hm", "Yes")
+    else:
+        assert message["content"] == "[THINK]Hm[/THINK]Yes"
+
+
+def test_names_of_parsers_that_never_were_are_forgotten(thinker: ServedModel, model: ServedModel) -> None:
+    ServedModel.objects.filter(pk=model.pk).update(reasoning_parser="harmony")
+    import_module("inference.migrations.0003_reasoning_parser").forget_unknown(apps, None)
+    assert dict(ServedModel.objects.values_list("model_id", "reasoning_parser")) == {
+        model.model_id: "",
+        thinker.model_id: "qwen3",
+    }
 
 
 def test_the_catalogue_knows_how_a_model_thinks(model: ServedModel, thinker: ServedModel) -> None:
