@@ -30,9 +30,13 @@ async def parsed(events: EventStream, generation: Generation, markers: Markers, 
             if type(event) is TextDelta:
                 if thinking.over:
                     yield event
-                    continue
-                for part in await thinking.parts(event):
-                    yield part
+                elif event.logprobs is None and thinking.parser.is_thought(event.text):
+                    # Most of it comes like this.
+                    thinking.tokens += event.tokens
+                    yield ReasoningDelta(event.index, event.text, event.tokens)
+                else:
+                    for part in await thinking.parts(event):
+                        yield part
                 continue
             if type(event) is Usage:
                 event.reasoning_tokens = max(event.reasoning_tokens, thinking.tokens)
@@ -45,10 +49,10 @@ async def parsed(events: EventStream, generation: Generation, markers: Markers, 
 class _Thinking:
     """One choice until its answer has begun."""
 
-    __slots__ = ("_logprobs", "_parser", "_tokenizer", "_undecided", "over", "tokens")
+    __slots__ = ("_logprobs", "_tokenizer", "_undecided", "over", "parser", "tokens")
 
     def __init__(self, generation: Generation, markers: Markers, tokenizer: Tokenizer) -> None:
-        self._parser = ReasoningParser(markers, generation.prompt)
+        self.parser = ReasoningParser(markers, generation.prompt)
         asked = generation.top_logprobs is not None
         self._logprobs = _AnswerLogprobs(ReasoningParser(markers, generation.prompt)) if asked else None
         self._tokenizer = tokenizer
@@ -56,23 +60,23 @@ class _Thinking:
         self._undecided = 0
         self.tokens = 0
         # Whether all that follows is answer.
-        self.over = self._parser.answering
+        self.over = self.parser.answering
 
     async def parts(self, event: TextDelta) -> Sequence[Event]:
         """What a delta comes to."""
-        reasoning, content = self._parser.feed(event.text)
+        reasoning, content = self.parser.feed(event.text)
         logprobs = None
         if self._logprobs is not None and event.logprobs:
             logprobs = self._logprobs.feed(event.logprobs)
-        if self._parser.undecided:
+        if self.parser.undecided:
             self._undecided += event.tokens
             return (TextDelta(event.index, "", event.tokens, logprobs),)
         answered = await self._answered(event, content)
         thought, earlier, self._undecided = event.tokens - answered, self._undecided, 0
-        if self._parser.answering:
+        if self.parser.answering:
             self.over = self._logprobs is None or self._logprobs.over
         parts: list[Event] = []
-        if reasoning or thought or (earlier and not self._parser.answering):
+        if reasoning or thought or (earlier and not self.parser.answering):
             self.tokens += thought + earlier
             parts.append(ReasoningDelta(event.index, reasoning, thought, earlier))
         if content or answered or logprobs:
@@ -81,7 +85,7 @@ class _Thinking:
 
     async def _answered(self, event: TextDelta, content: str) -> int:
         """How many of a delta's tokens are the answer's."""
-        if not self._parser.answering:
+        if not self.parser.answering:
             return 0
         if len(content) >= len(event.text):
             return event.tokens
@@ -90,7 +94,7 @@ class _Thinking:
 
     def rest(self, index: int) -> Sequence[Event]:
         """What was held back, when the choice ends."""
-        reasoning, content = self._parser.finish()
+        reasoning, content = self.parser.finish()
         logprobs = None if self._logprobs is None else self._logprobs.rest()
         parts: list[Event] = []
         if reasoning:

@@ -76,13 +76,15 @@ class ReasoningParser:
         """Whether all that follows is answer, so that it need not be parsed."""
         return self._phase is _Phase.ANSWERING
 
+    def is_thought(self, text: str) -> bool:
+        """Whether the text that follows is thinking and nothing else, so that it need not be fed."""
+        return self._phase is _Phase.THINKING and not self._held and self._closing[0] not in text
+
     def feed(self, text: str) -> Parts:
         """More of the text."""
-        if self._phase is _Phase.THINKING:
-            # Almost every piece of text ends here.
-            if not self._held and self._closing[0] not in text:
-                return Parts(text, "")
-        elif self._phase is _Phase.ANSWERING:
+        if self.is_thought(text):
+            return Parts(text, "")
+        if self._phase is _Phase.ANSWERING:
             return Parts("", text)
         text, self._held = self._held + text, ""
         if self._phase is _Phase.START or self._phase is _Phase.EXPECTED:
