@@ -23,16 +23,17 @@ def client_address(request: HttpRequest, trusted: Sequence[Network]) -> str:
     if not from_trusted_proxy(request, trusted):
         return address
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    while hops and _is_in(trusted, address):
+    while hops and is_trusted_proxy(address, trusted):
         address = hops.pop()
     return address
 
 
 def from_trusted_proxy(request: HttpRequest, trusted: Sequence[Network]) -> bool:
     """Whether the peer of `request` is a trusted proxy; one without an address (a UNIX socket) is none."""
-    return bool(trusted) and _is_in(trusted, request.META.get("REMOTE_ADDR") or "")
+    return is_trusted_proxy(request.META.get("REMOTE_ADDR") or "", trusted)
 
 
-def _is_in(networks: Sequence[Network], address: str) -> bool:
-    parsed = parse_address(address)
-    return parsed is not None and any(parsed in network for network in networks)
+def is_trusted_proxy(address: str, trusted: Sequence[Network]) -> bool:
+    """Whether `address` is in one of the ranges; an empty one is not."""
+    parsed = parse_address(address) if trusted else None
+    return parsed is not None and any(parsed in network for network in trusted)

@@ -9,23 +9,31 @@ from inference.catalogue import Catalogue, Offer
 from inference.errors import BackendUnavailable, ContextLengthExceeded, InvalidRequest, ModelNotFound
 from inference.generation import Sampling
 from inference.models import Lifecycle
+from inference.near_names import LONGEST
 from inference.tokenization import ModelAssets
 
 
-def model_not_found(name: str) -> ModelNotFound:
-    """The error for a name behind which this organization finds nothing."""
-    return ModelNotFound(f"The model `{name[:200]}` does not exist or you do not have access to it.", param="model")
+def model_not_found(catalogue: Catalogue, principal: Principal, name: str) -> ModelNotFound:
+    """The error for a name behind which this organization finds nothing: OpenAI's words, and what may be meant."""
+    message = f"The model `{name[:LONGEST]}` does not exist or you do not have access to it."
+    near = [f"`{known}`" for known in catalogue.near_names(name, principal)]
+    if near:
+        message += f" Did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
+    return ModelNotFound(message, param="model")
 
 
 def admit_model(catalogue: Catalogue, principal: Principal, name: str, *, capability: str) -> Offer:
-    """The offer behind `name`.
+    """The offer behind `name`, or the organization's fallback where there is none; `answer_headers` says so.
 
     Raises `ModelNotFound` for a name that does not exist or that this organization may not know of, or a model that
     does not do `capability`; `NotPermitted` (model_not_allowed) where the organization may and only the key may not.
     """
     offer = catalogue.by_name.get(name)
     if offer is None or not offer.visible_to(principal):
-        raise model_not_found(name)
+        fallback = catalogue.fallback(principal, capability)
+        if fallback is None:
+            raise model_not_found(catalogue, principal, name)
+        return fallback
     if not offer.usable_by(principal):
         raise NotPermitted(
             f"This API key may not use the model `{offer.model_id}`.", param="model", code="model_not_allowed"
@@ -66,6 +74,14 @@ def too_long(offer: Offer, prompt_tokens: int) -> ContextLengthExceeded:
         f"However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.",
         param="messages",
     )
+
+
+def answer_headers(offer: Offer, asked: str) -> dict[str, str]:
+    """The headers of a model's answer: its lifecycle, and that it stands in where another name was `asked` for."""
+    headers = lifecycle_headers(offer)
+    if asked != offer.model_id and asked not in offer.aliases:
+        headers["x-hanse-model-fallback"] = offer.model_id
+    return headers
 
 
 def lifecycle_headers(offer: Offer) -> dict[str, str]:

@@ -15,7 +15,9 @@ from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
 from inference.deployment_reports import reporter
 from inference.generation import Target
-from inference.models import Deployment, Lifecycle, ServedModel, Visibility
+from inference.models import Deployment, FallbackModel, Lifecycle, ServedModel, Visibility
+from inference.near_names import Fingerprint, fingerprint, nearest
+from inference.parsers import REASONING, Markers
 from inference.routing import router
 from inference.snapshots import SnapshotCache
 from inference.tokenization import AssetError, ModelAssets, load_assets
@@ -48,6 +50,7 @@ class Offer(Struct, frozen=True):
     aliases: tuple[str, ...]
     granted: frozenset[int] | None  # organizations; None: everybody
     assets: ModelAssets | None
+    reasoning: Markers | None
     targets: tuple[Target, ...]
     first_token_timeout: float
     idle_timeout: float
@@ -62,12 +65,30 @@ class Offer(Struct, frozen=True):
         return self.visible_to(principal) and principal.may_use(self.model_id, self.model_class)
 
 
-class Catalogue(Struct, frozen=True):
+class Catalogue(Struct, frozen=True, weakref=True):
     """All offers, by every name they answer to, and the prices."""
 
     offers: tuple[Offer, ...]
     by_name: dict[str, Offer]
     prices: PriceBook
+    fingerprints: dict[str, Fingerprint]
+    fallbacks: dict[int, str]  # organization to model
+
+    def fallback(self, principal: Principal, capability: str) -> Offer | None:
+        """What answers the organization's requests for models that do not exist, if this key may use it for them."""
+        offer = self.by_name.get(self.fallbacks.get(principal.organization_id, ""))
+        return offer if offer and capability in offer.capabilities and offer.usable_by(principal) else None
+
+    def near_names(self, name: str, principal: Principal) -> list[str]:
+        """Up to three names near to `name`, of models that this key may use."""
+        return nearest(
+            name,
+            (
+                (known, offer.model_id, self.fingerprints[known])
+                for known, offer in self.by_name.items()
+                if offer.usable_by(principal)
+            ),
+        )
 
 
 _assets: dict[tuple[object, ...], ModelAssets] = {}
@@ -148,6 +169,7 @@ def _offer(model: ServedModel) -> Offer:
         if model.visibility == Visibility.GRANTED
         else None,
         assets=assets,
+        reasoning=REASONING.get(model.reasoning_parser),
         targets=tuple(_targets(model)),
         first_token_timeout=float(model.first_token_timeout),
         idle_timeout=float(model.idle_timeout),
@@ -168,7 +190,13 @@ def load_catalogue() -> Catalogue:
     _forget_assets_without(offers)
     by_name = {alias: offer for offer in offers for alias in offer.aliases}
     by_name.update({offer.model_id: offer for offer in offers})
-    return Catalogue(offers=offers, by_name=by_name, prices=load_price_book())
+    return Catalogue(
+        offers=offers,
+        by_name=by_name,
+        prices=load_price_book(),
+        fingerprints={name: fingerprint(name) for name in by_name},
+        fallbacks=dict(FallbackModel.objects.values_list("organization_id", "model__model_id")),
+    )
 
 
 def _follow(snapshot: Catalogue) -> None:

@@ -223,7 +223,10 @@ class ChatTemplate:
 
     def _failure(self, given: Mapping[str, Any]) -> ApiError:
         """A failure inside the template; with variables of the client's own the likely cause is one of them."""
-        if given.keys() - {"reasoning_effort"}:
+        ours = {"reasoning_effort"}
+        if isinstance(given.get("enable_thinking"), bool):
+            ours.add("enable_thinking")
+        if given.keys() - ours:
             return self._wrong_variables("the model's chat template fails with these values")
         return ServerError("The model's chat template fails with this conversation.", code="chat_template_error")
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from msgspec.structs import replace
 
 from inference.errors import BackendUnavailable
-from inference.generation import Event, EventStream, Finish, Generation, TextDelta, Usage
+from inference.generation import Event, EventStream, Finish, Generation, ReasoningDelta, TextDelta, Usage
 
 # Events that may wait for a slow client before the engines are held back.
 BUFFERED = 64
@@ -90,7 +90,7 @@ class _Run:
                 async with aclosing(self._answering(generation)) as events:
                     async for event in events:
                         self._began = True
-                        if isinstance(event, TextDelta | Finish):
+                        if isinstance(event, TextDelta | ReasoningDelta | Finish):
                             event.index = index
                         await self._queue.put((index, event))
                 return

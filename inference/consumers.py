@@ -17,17 +17,17 @@ from accounts.authentication import ApiKeyAuthentication
 from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
 from inference.api.base import Result
-from inference.errors import UnknownRoute, shutting_down
+from inference.errors import shutting_down
 from inference.lifecycle import ensure_running, requests_underway
 from inference.meter import clients_gone
 from inference.pipeline import EVENT_STREAM, Answer, arrive
 from inference.request_body import ClientGone, Receive, read_body, read_for_nobody
+from inference.routes import ROUTES, unknown_route
 from inference.wire.errors import error_body, error_frame, from_exception
 from inference.wire.sse import KEEP_ALIVE
 
 log = structlog.get_logger(__name__)
 
-ROUTES = "inference.urls"
 # A request that is answered by then never pays for the task that waits for its client to hang up.
 WATCH_AFTER_SECONDS = 0.05
 
@@ -159,7 +159,9 @@ class ApiConsumer(AsyncHttpConsumer):
         request = self.request(body)
         request.resolver_match = match
         result = await match.func(request, *match.args, **match.kwargs)
-        self.organization = request.user.organization_slug  # type: ignore[union-attr]
+        # What is for everybody asks nobody who they are.
+        user: Any = getattr(request, "user", None)
+        self.organization = None if user is None else user.organization_slug
         return result
 
     def route(self) -> ResolverMatch:
@@ -170,7 +172,7 @@ class ApiConsumer(AsyncHttpConsumer):
             try:
                 match = resolve(path, ROUTES)
             except Resolver404:
-                raise UnknownRoute(f"Invalid URL ({self.scope['method']} {path})") from None
+                raise unknown_route(self.scope["method"], path) from None
             # Those of fixed paths alone: others are as many as there are texts.
             if not match.args and not match.kwargs:
                 routes[path] = match

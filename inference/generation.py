@@ -74,6 +74,18 @@ class TextDelta(Struct):
     logprobs: tuple[ChosenToken, ...] | None = None
 
 
+class ReasoningDelta(Struct, gc=False):
+    """More of what the model thinks before choice `index`; `tokens` as of `TextDelta`, those of the markers included.
+
+    `earlier`: tokens of the thinking that came with a `TextDelta`, before it was known what they were.
+    """
+
+    index: int
+    text: str
+    tokens: int = 0
+    earlier: int = 0
+
+
 class Finish(Struct, gc=False):
     """The end of choice `index`: `stop` or `length`."""
 
@@ -99,7 +111,7 @@ class Restart(Struct, gc=False):
     """Nothing of what came before counts: the answer begins again, on another deployment."""
 
 
-Event = TextDelta | Finish | Usage | Restart
+Event = TextDelta | ReasoningDelta | Finish | Usage | Restart
 EventStream = AsyncGenerator[Event, None]
 
 

@@ -15,7 +15,7 @@ from billing.models import Outcome, TokenSource
 from billing.pricing import Price
 from billing.rating import rate
 from inference.errors import ShuttingDown
-from inference.generation import EventStream, Finish, Generation, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, ReasoningDelta, TextDelta, Usage
 from inference.tokenization import INLINE_CHARACTERS, Tokenizer, count_answer, count_tokens
 
 # The tasks of requests that are cancelled because the client hung up; any other cancellation is our own end. A
@@ -57,6 +57,7 @@ class Meter:
         self._settled: asyncio.Future[None] | None = None
         # By choice, what came without a count; an engine that counts leaves hardly anything here.
         self._uncounted: dict[int, list[str]] = {}
+        self._uncounted_reasoning: dict[int, list[str]] = {}
         self.entry = UsageEntry(
             id=request_id,
             organization_id=principal.organization_id,
@@ -79,12 +80,16 @@ class Meter:
             self.entry.queue_ms = self._elapsed()
             self._writer.start(self.entry)
 
-    def delta(self, event: TextDelta) -> None:
+    def delta(self, event: TextDelta | ReasoningDelta) -> None:
         """More output."""
         entry = self.entry
         entry.output_tokens += event.tokens
+        uncounted = self._uncounted
+        if type(event) is ReasoningDelta:
+            entry.reasoning_tokens += event.tokens + event.earlier
+            uncounted = self._uncounted_reasoning
         if event.text and not event.tokens:
-            self._uncounted.setdefault(event.index, []).append(event.text)
+            uncounted.setdefault(event.index, []).append(event.text)
         now = time.monotonic()
         if entry.first_token_ms is None:
             entry.first_token_ms = self._elapsed()
@@ -98,7 +103,7 @@ class Meter:
         entry.input_tokens = usage.input_tokens
         entry.output_tokens = max(entry.output_tokens, usage.output_tokens)
         entry.cached_input_tokens = usage.cached_input_tokens
-        entry.reasoning_tokens = usage.reasoning_tokens
+        entry.reasoning_tokens = max(entry.reasoning_tokens, usage.reasoning_tokens)
         entry.token_source = usage.source
 
     def restart(self) -> None:
@@ -106,25 +111,35 @@ class Meter:
         self.entry.output_tokens = self.entry.reasoning_tokens = 0
         self.entry.first_token_ms = None
         self._uncounted.clear()
+        self._uncounted_reasoning.clear()
 
     async def count_missing(self) -> Usage | None:
         """Counts what the engine did not, at the end of the answer; None where the engine told all."""
         entry = self.entry
-        answers = self._uncounted_answers()
-        if entry.token_source == TokenSource.REPORTED and not answers:
+        thoughts, answers = self._uncounted_texts()
+        if entry.token_source == TokenSource.REPORTED and not (thoughts or answers):
             return None
         if entry.token_source == TokenSource.ESTIMATED:
             entry.input_tokens = await count_tokens(self._tokenizer, self._prompt)
-        entry.output_tokens += sum([await count_answer(self._tokenizer, answer) for answer in answers])
+        thought = sum([await count_answer(self._tokenizer, text) for text in thoughts])
+        entry.reasoning_tokens += thought
+        entry.output_tokens += thought + sum([await count_answer(self._tokenizer, text) for text in answers])
         entry.token_source = TokenSource.COUNTED
-        return Usage(entry.input_tokens, entry.output_tokens, source=TokenSource.COUNTED)
+        return Usage(
+            entry.input_tokens,
+            entry.output_tokens,
+            reasoning_tokens=entry.reasoning_tokens,
+            source=TokenSource.COUNTED,
+        )
 
-    def _uncounted_answers(self) -> list[str]:
-        """What each choice said, where the engine counted no output at all."""
+    def _uncounted_texts(self) -> tuple[list[str], list[str]]:
+        """What was thought and said for each choice, where the engine counted no output at all."""
         if self.entry.output_tokens:
             # Text that the engine held back and counted before.
-            return []
-        return ["".join(texts) for texts in self._uncounted.values()]
+            return [], []
+        kinds = (self._uncounted_reasoning, self._uncounted)
+        thoughts, answers = (["".join(texts) for texts in kind.values()] for kind in kinds)
+        return thoughts, answers
 
     def settle(self, outcome: Outcome, *, error_code: str = "") -> "asyncio.Future[None]":
         """Hands the record to the writer, once; the future is done when it is committed, which it is in any case.
@@ -148,13 +163,19 @@ class Meter:
     def _guess_missing(self) -> None:
         """The output of a client that left and an engine that does not count: nobody waits here for a long count."""
         entry = self.entry
-        for answer in self._uncounted_answers():
-            if len(answer) <= INLINE_CHARACTERS and entry.token_source != TokenSource.ESTIMATED:
-                entry.token_source = TokenSource.COUNTED
-                entry.output_tokens += self._tokenizer.count_answer(answer)
-            else:
-                entry.token_source = TokenSource.ESTIMATED
-                entry.output_tokens += max(1, len(answer) // CHARACTERS_PER_TOKEN)
+        thoughts, answers = self._uncounted_texts()
+        thought = sum(map(self._guess, thoughts))
+        entry.reasoning_tokens += thought
+        entry.output_tokens += thought + sum(map(self._guess, answers))
+
+    def _guess(self, text: str) -> int:
+        """The tokens of a text, counted or estimated; notes which."""
+        entry = self.entry
+        if len(text) <= INLINE_CHARACTERS and entry.token_source != TokenSource.ESTIMATED:
+            entry.token_source = TokenSource.COUNTED
+            return self._tokenizer.count_answer(text)
+        entry.token_source = TokenSource.ESTIMATED
+        return max(1, len(text) // CHARACTERS_PER_TOKEN)
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._arrived) * 1000)
@@ -170,7 +191,7 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
         async with aclosing(events):
             async for event in events:
                 kind = type(event)
-                if kind is TextDelta:
+                if kind is TextDelta or kind is ReasoningDelta:
                     meter.delta(event)  # type: ignore[arg-type]
                 elif kind is Usage:
                     meter.usage(event)  # type: ignore[arg-type]

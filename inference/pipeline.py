@@ -1,8 +1,8 @@
 """The way of a request, step by step: start reading here.
 
 decode (api.schemas) → admit (admission) → render and count (chat_template, tokenization) → route (routing) → backend
-(backends) ═ typed events (choices) ═ meter (meter, billing.metering) → encode (wire). Each step over the events is an
-async generator; closing the last one closes them all, down to the engine.
+(backends) ═ typed events ═ parse (parsing, parsers) ═ gather (choices) ═ meter (meter, billing.metering) → encode
+(wire). Each step over the events is an async generator; closing the last one closes them all, down to the engine.
 """
 
 import time
@@ -11,15 +11,16 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accounts.errors import ApiError
 from accounts.principals import Principal
 from inference.admission import (
     admit_model,
+    answer_headers,
     answer_limit,
     assets_of,
     check_token_ids,
-    lifecycle_headers,
     output_tokens,
     too_long,
 )
@@ -42,9 +43,10 @@ from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, ContextLengthExceeded, EngineRefused
 from inference.failures import MOST_BROKEN, may_have_broken
-from inference.generation import EventStream, Finish, Generation, Restart, Sampling, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, ReasoningDelta, Restart, Sampling, TextDelta, Usage
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
+from inference.parsing import parsed
 from inference.probing import watch
 from inference.routing import router
 from inference.tokenization import count_tokens, may_well_fit
@@ -92,10 +94,14 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         arrived=arrival.monotonic,
     )
 
+    def answering(single: Generation, *, whole: bool = False) -> EventStream:
+        events = routed(single, offer, meter, whole=whole)
+        return parsed(events, single, offer.reasoning, assets_of(offer).tokenizer) if offer.reasoning else events
+
     if generation.n == 1:
-        answered = routed(generation, offer, meter, whole=not request.stream)
+        answered = answering(generation, whole=not request.stream)
     else:
-        answered = every_choice(generation, lambda single: routed(single, offer, meter))
+        answered = every_choice(generation, answering)
     events = metered(answered, meter, choices=generation.n)
     described: Description = {
         "request_id": generation.request_id,
@@ -103,7 +109,7 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
         "model": offer.model_id,
         "logprobs": generation.top_logprobs is not None,
     }
-    headers = lifecycle_headers(offer)
+    headers = answer_headers(offer, request.model)
     if request.stream:
         with_usage = wants_usage(request)
         encoder = ChatEncoder(**described, n=generation.n, include_usage=with_usage)
@@ -144,6 +150,9 @@ async def _generation(request: ChatRequest, offer: Offer, arrival: Arrival, body
 def _chosen(request: ChatRequest, offer: Offer) -> Sampling:
     chosen = sampling(request)
     check_token_ids(assets_of(offer), chosen)
+    if offer.reasoning is not None and offer.reasoning.special_tokens:
+        # Else the engine leaves out what tells thinking from answer.
+        chosen = replace(chosen, skip_special_tokens=False)
     return chosen
 
 
@@ -222,6 +231,9 @@ async def _frames(
         async for event in events:
             if isinstance(event, TextDelta):
                 if frame := encoder.chunk(event):
+                    yield frame
+            elif isinstance(event, ReasoningDelta):
+                if frame := encoder.thought(event):
                     yield frame
             elif isinstance(event, Usage):
                 usage = event

@@ -14,7 +14,7 @@ from accounts.models import Organization, User
 from billing.pricing import is_priced
 from inference.backend_secrets import seal
 from inference.catalogue import assets_of_model
-from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
+from inference.models import Deployment, FallbackModel, ModelAlias, ModelGrant, ServedModel
 from inference.tokenization import AssetError
 
 
@@ -108,6 +108,28 @@ def grant_model(*, actor: User | str, model: ServedModel, organization: Organiza
             record_event(actor=actor, organization=organization, action="model.granted", target=model, detail={})
             announce(CATALOGUE)
     return created
+
+
+def save_fallback_model(*, actor: User | str, fallback: FallbackModel) -> FallbackModel:
+    """Has a model answer an organization's requests for models that do not exist. Raises `ValidationError`."""
+    with transaction.atomic():
+        fallback.full_clean()
+        fallback.save()
+        _note_fallback(actor, fallback, "organization.fallback_model_set")
+    return fallback
+
+
+def remove_fallback_model(*, actor: User | str, fallback: FallbackModel) -> None:
+    """Has such requests refused again."""
+    with transaction.atomic():
+        _note_fallback(actor, fallback, "organization.fallback_model_removed")
+        fallback.delete()
+
+
+def _note_fallback(actor: User | str, fallback: FallbackModel, action: str) -> None:
+    organization, model = fallback.organization, fallback.model.model_id
+    record_event(actor=actor, organization=organization, action=action, target=organization, detail={"model": model})
+    announce(CATALOGUE)
 
 
 _SAVED = [

@@ -1,7 +1,8 @@
-"""The routes below `/v1`; `ApiConsumer` resolves them."""
+"""The routes below `/v1`, and what belongs to them elsewhere; `ApiConsumer` resolves them."""
 
 from django.urls import path
 
+from inference.api.views.agent_config import AgentConfigView, PublicAgentConfigView
 from inference.api.views.chat import ChatCompletionsView
 from inference.api.views.models import ModelsView, ModelView
 from inference.api.views.usage import UsageRecordsView, UsageView
@@ -10,6 +11,8 @@ urlpatterns = [
     path("v1/chat/completions", ChatCompletionsView.as_view()),
     path("v1/models", ModelsView.as_view()),
     path("v1/models/<path:model_id>", ModelView.as_view()),
+    path("v1/agent-config", AgentConfigView.as_view()),
     path("v1/usage", UsageView.as_view()),
     path("v1/usage/records", UsageRecordsView.as_view()),
+    path(".well-known/agent-config", PublicAgentConfigView.as_view()),
 ]

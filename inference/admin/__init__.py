@@ -2,5 +2,6 @@
 
 from inference.admin.catalogue import ServedModelAdmin
 from inference.admin.deployment import DeploymentAdmin
+from inference.admin.fallback import FallbackModelAdmin
 
-__all__ = ["DeploymentAdmin", "ServedModelAdmin"]
+__all__ = ["DeploymentAdmin", "FallbackModelAdmin", "ServedModelAdmin"]

@@ -131,9 +131,9 @@ class ApiView(APIView):
         """An event stream as it is, a whole body as DRF's `Response`."""
         return answer if answer.frames is not None else self.json(answer.body, headers=answer.headers)
 
-    def json(self, body: bytes, *, headers: dict[str, str] | None = None) -> Response:
+    def json(self, body: bytes, *, headers: dict[str, str] | None = None, status: int = 200) -> Response:
         """An answer of encoded JSON."""
-        response = Response(body, headers=headers)
+        response = Response(body, headers=headers, status=status)
         response.accepted_renderer = self.renderer_classes[0]()
         response.accepted_media_type = response.accepted_renderer.media_type
         response.renderer_context = {}  # type: ignore[attr-defined]

@@ -1,6 +1,25 @@
 """What: the catalogue of served models and the deployments that answer for them."""
 
-from inference.models.catalogue import Lifecycle, ModelAlias, ModelClass, ModelGrant, ServedModel, Visibility
+from inference.models.catalogue import (
+    Lifecycle,
+    ModelAlias,
+    ModelClass,
+    ModelGrant,
+    ReasoningFormat,
+    ServedModel,
+    Visibility,
+)
 from inference.models.deployment import Deployment
+from inference.models.fallback import FallbackModel
 
-__all__ = ["Deployment", "Lifecycle", "ModelAlias", "ModelClass", "ModelGrant", "ServedModel", "Visibility"]
+__all__ = [
+    "Deployment",
+    "FallbackModel",
+    "Lifecycle",
+    "ModelAlias",
+    "ModelClass",
+    "ModelGrant",
+    "ReasoningFormat",
+    "ServedModel",
+    "Visibility",
+]

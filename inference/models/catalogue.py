@@ -37,6 +37,14 @@ class Visibility(models.TextChoices):
     GRANTED = "granted", "organizations it is granted to"
 
 
+class ReasoningFormat(models.TextChoices):
+    """How a model marks what it thinks; the names of `inference.parsers.REASONING`."""
+
+    QWEN3 = "qwen3", "<think>…</think> (Qwen3, Qwen3.5, GLM, Nemotron, hybrid DeepSeek)"
+    DEEPSEEK_R1 = "deepseek_r1", "…</think>, thinks unasked (DeepSeek-R1)"
+    MISTRAL = "mistral", "[THINK]…[/THINK] (Magistral)"
+
+
 def text_only() -> list[str]:
     """The modalities of a language model."""
     return ["text"]
@@ -76,7 +84,12 @@ class ServedModel(models.Model):
         help_text="Folder below MODEL_ASSETS_DIR with tokenizer.json, tokenizer_config.json and chat_template.jinja.",
     )
     chat_template = models.TextField(blank=True, help_text="Jinja; empty: the one of the assets.")
-    reasoning_parser = models.CharField(max_length=40, blank=True)
+    reasoning_parser = models.CharField(
+        max_length=40,
+        blank=True,
+        choices=ReasoningFormat,
+        help_text="Tells what the model thinks from what it answers; empty: all is answer.",
+    )
     tool_parser = models.CharField(max_length=40, blank=True)
     first_token_timeout = models.PositiveIntegerField(default=120, validators=[MinValueValidator(1)])
     idle_timeout = models.PositiveIntegerField(

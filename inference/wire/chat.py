@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import msgspec
 from msgspec import Struct
 
-from inference.generation import ChosenToken, Finish, TextDelta, TokenLogprob, Usage
+from inference.generation import ChosenToken, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
 from inference.wire import sse
 
 # No tier is offered beside it; the answer names the tier that served the request, whatever was asked.
@@ -28,12 +28,13 @@ class Description(TypedDict):
 
 
 class Choice(Struct, gc=False):
-    """A finished answer."""
+    """A finished answer, and what was thought before it."""
 
     index: int
     text: str
     finish_reason: str
     logprobs: tuple[ChosenToken, ...] = ()
+    reasoning: str = ""
 
 
 class Transcript:
@@ -41,16 +42,20 @@ class Transcript:
 
     def __init__(self, n: int = 1) -> None:
         self._texts: list[list[str]] = [[] for _ in range(n)]
+        self._thoughts: list[list[str]] = [[] for _ in range(n)]
         self._logprobs: list[list[ChosenToken]] = [[] for _ in range(n)]
         self._reasons: list[str | None] = [None] * n
 
-    def add(self, event: TextDelta | Finish) -> None:
+    def add(self, event: TextDelta | ReasoningDelta | Finish) -> None:
         """Notes more of a choice; what comes after its end is dropped."""
         index = event.index
         if self._reasons[index] is not None:
             return
         if isinstance(event, Finish):
             self._reasons[index] = event.reason
+            return
+        if isinstance(event, ReasoningDelta):
+            self._thoughts[index].append(event.text)
             return
         self._texts[index].append(event.text)
         if event.logprobs:
@@ -62,10 +67,10 @@ class Transcript:
 
     def choices(self) -> list[Choice]:
         """The finished choices in order."""
-        gathered = zip(self._texts, self._reasons, self._logprobs, strict=True)
+        gathered = zip(self._texts, self._reasons, self._logprobs, self._thoughts, strict=True)
         return [
-            Choice(index, "".join(texts), reason, tuple(logprobs))
-            for index, (texts, reason, logprobs) in enumerate(gathered)
+            Choice(index, "".join(texts), reason, tuple(logprobs), "".join(thoughts))
+            for index, (texts, reason, logprobs, thoughts) in enumerate(gathered)
             if reason is not None
         ]
 
@@ -94,6 +99,7 @@ class ChatEncoder:
         self._closing = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._begins = [b'%b{"index":%d,"delta":' % (self._opening, index) for index in range(n)]
         self._texts = [begin + b'{"content":' for begin in self._begins]
+        self._thoughts = [begin + b'{"reasoning":' for begin in self._begins]
         self._no_tokens = _encode(_logprobs(())) if logprobs else b"null"
         self._text_end = b'},"logprobs":' + self._no_tokens + b',"finish_reason":null}' + self._closing
         self._started = [False] * n
@@ -115,6 +121,20 @@ class ChatEncoder:
         if not tokens:
             return head + self._text_end
         return head + b'},"logprobs":' + _encode(_logprobs(tokens)) + b',"finish_reason":null}' + self._closing
+
+    def thought(self, event: ReasoningDelta) -> bytes:
+        """The same for more of what the model thinks.
+
+        Under both names that clients look for: vLLM's `reasoning`, and DeepSeek's `reasoning_content`.
+        """
+        index, text = event.index, event.text
+        if self._finished[index]:
+            return b""
+        role = b"" if self._started[index] else self._role(index)
+        if not text:
+            return role
+        json = _json_text(text)
+        return role + self._thoughts[index] + json + b',"reasoning_content":' + json + self._text_end
 
     def finish(self, index: int, reason: str) -> bytes:
         """The last frame of a choice; empty if it has ended already."""
@@ -169,9 +189,14 @@ def _head(kind: str, request_id: str, created: int, model: str, system_fingerpri
 
 
 def _choice(choice: Choice, *, logprobs: bool) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": _clean(choice.text), "refusal": None, "annotations": []}
+    if choice.reasoning:
+        message["reasoning"] = message["reasoning_content"] = _clean(choice.reasoning)
+        # It may have come to its end before its answer began.
+        message["content"] = message["content"] or None
     return {
         "index": choice.index,
-        "message": {"role": "assistant", "content": _clean(choice.text), "refusal": None, "annotations": []},
+        "message": message,
         "logprobs": _logprobs(choice.logprobs) if logprobs else None,
         "finish_reason": choice.finish_reason,
     }

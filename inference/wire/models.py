@@ -1,8 +1,36 @@
-"""The objects of `/v1/models`."""
+"""The objects of `/v1/models`: OpenAI's fields, and beside them what other clients look for.
 
-from collections.abc import Sequence
+`max_model_len` is vLLM's; `name`, `context_length`, `architecture`, `top_provider` and `supported_parameters` are
+OpenRouter's, which coding agents read. OpenRouter's `pricing` is not among them: clients take it for US dollars.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
+
+from billing.money import nano_to_euro
+from billing.pricing import TOKENS_PER_PRICE, Price
+
+# What requests for a model of this capability may carry, in OpenRouter's words.
+PARAMETERS = {
+    "chat": (
+        "frequency_penalty",
+        "logit_bias",
+        "max_completion_tokens",
+        "max_tokens",
+        "min_p",
+        "presence_penalty",
+        "repetition_penalty",
+        "seed",
+        "stop",
+        "temperature",
+        "top_k",
+        "top_p",
+    ),
+    "logprobs": ("logprobs", "top_logprobs"),
+    "reasoning": ("reasoning_effort",),
+    "tools": ("parallel_tool_calls", "tool_choice", "tools"),
+}
 
 
 def model_object(
@@ -17,7 +45,8 @@ def model_object(
     lifecycle: str,
     input_modalities: Sequence[str],
     output_modalities: Sequence[str],
-    capabilities: Sequence[str] = (),
+    price: Price | None,
+    capabilities: Collection[str] = (),
     description: str = "",
     hugging_face_repository: str = "",
     aliases: Sequence[str] = (),
@@ -31,6 +60,7 @@ def model_object(
     """
     sizes = {
         "max_model_len": context_length,
+        "context_length": context_length,
         "max_output_tokens": max_output_tokens,
         "default_output_tokens": default_output_tokens,
     }
@@ -44,19 +74,48 @@ def model_object(
         "class": model_class,
         "input_modalities": list(input_modalities),
         "output_modalities": list(output_modalities),
-        "capabilities": list(capabilities),
+        "capabilities": sorted(capabilities),
+        "supported_parameters": _parameters(capabilities),
         "lifecycle": lifecycle,
         "deprecation_date": _iso(deprecated_on),
         "replacement": replacement,
+        "prices": None if price is None else price_object(price),
+        "name": model_id,
         "description": description or None,
         "hugging_face_repository": hugging_face_repository or None,
         "aliases": list(aliases),
+        "architecture": {
+            "modality": f"{'+'.join(input_modalities)}->{'+'.join(output_modalities)}",
+            "input_modalities": list(input_modalities),
+            "output_modalities": list(output_modalities),
+        },
+        "top_provider": {
+            "context_length": context_length or None,
+            "max_completion_tokens": max_output_tokens or None,
+            "is_moderated": False,
+        },
     }
+
+
+def price_object(price: Price) -> dict[str, Any]:
+    """What `per_tokens` tokens of each kind cost: in EUR as exact decimal text, and in integer nano-euro (1e-9 EUR)."""
+    nano = {
+        "input": price.input_nano,
+        "cached_input": price.cached_input_nano,
+        "output": price.output_nano,
+        "reasoning": price.reasoning_nano,
+    }
+    euro = {kind: f"{nano_to_euro(amount):f}" for kind, amount in nano.items()}
+    return {"currency": "EUR", "per_tokens": TOKENS_PER_PRICE, **euro, "nano_euro": nano}
 
 
 def model_list(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The list of model objects."""
     return {"object": "list", "data": list(models)}
+
+
+def _parameters(capabilities: Collection[str]) -> list[str]:
+    return sorted({name for capability in capabilities for name in PARAMETERS.get(capability, ())})
 
 
 def _iso(day: date | None) -> str | None:

@@ -1,23 +1,37 @@
-"""Requests through the consumer in this process, and an engine of three tokens."""
+"""Requests through the consumer in this process, and an engine of a few tokens."""
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from inference.consumers import ApiConsumer
 
-ANSWER = b'data: {"text_output":"%b","finish_reason":"%b","num_input_tokens":%d,"num_output_tokens":1}\n\n'
+HELLO = ("Hello", " there", "!")
 
 
-async def start_engine(*, input_tokens: int = 4) -> tuple[asyncio.Server, str]:
-    """A server that answers every request with "Hello there!" to a prompt of so many tokens, and its URL."""
-    words = ((b"Hello", b"None"), (b" there", b"None"), (b"!", b"stop"))
-    pieces = [ANSWER % (*word, input_tokens) for word in words]
+async def start_engine(
+    *,
+    input_tokens: int = 4,
+    tokens: Sequence[str] = HELLO,
+    reason: str = "stop",
+    counts: bool = True,
+    received: list[dict[str, Any]] | None = None,
+) -> tuple[asyncio.Server, str]:
+    """A server that answers every request with these tokens to a prompt of so many tokens, and its URL.
+
+    `counts`: whether it says how many tokens there are; `received` gets the requests.
+    """
+    counted = {"num_input_tokens": input_tokens, "num_output_tokens": 1} if counts else {}
+    *firsts, last = ({"text_output": token, "finish_reason": "None", **counted} for token in tokens)
+    pieces = [b"data: %b\n\n" % json.dumps(piece).encode() for piece in (*firsts, {**last, "finish_reason": reason})]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                if received is not None:
+                    received.append(json.loads(body))
                 writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
                 writer.writelines(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
                 writer.write(b"0\r\n\r\n")

@@ -44,6 +44,14 @@ def test_an_operator_publishes_a_model_with_an_alias(operating, prices):
     assert (event.action, event.actor_label) == ("model.created", "operator@hanse.example")
 
 
+def test_how_a_model_thinks_is_chosen_from_what_there_is(operating, prices):
+    url = reverse("admin:inference_servedmodel_add")
+    answer = operating.post(url, FORM | {"reasoning_parser": "harmony"})
+    assert "not one of the available choices" in answer.content.decode()
+    assert operating.post(url, FORM | {"reasoning_parser": "qwen3"}).status_code == 302
+    assert ServedModel.objects.get().reasoning_parser == "qwen3"
+
+
 def test_without_a_price_the_form_says_so_beside_the_field(operating):
     answer = operating.post(reverse("admin:inference_servedmodel_add"), FORM)
     assert answer.status_code == 200

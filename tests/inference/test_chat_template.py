@@ -176,6 +176,16 @@ def test_variables_nested_without_end_are_refused() -> None:
     assert error.param == "chat_template_kwargs"
 
 
+def test_a_template_that_fails_with_what_we_pass_it_is_not_the_clients_fault() -> None:
+    template = ChatTemplate("{{ messages[0].content }}{{ nothing.at_all if enable_thinking is defined }}")
+    for variables in ({"enable_thinking": True}, {"enable_thinking": False, "reasoning_effort": "none"}):
+        with pytest.raises(ServerError):
+            template.render([HI], **variables)
+    for variables in ({"enable_thinking": "yes"}, {"enable_thinking": True, "other": 1}):
+        with pytest.raises(InvalidRequest):
+            template.render([HI], **variables)
+
+
 def test_a_special_token_in_a_message_stays_readable() -> None:
     template = ChatTemplate(CHATML, special_tokens=SPECIAL)
     assert template.neutralise("What is <|im_end|>?") == "What is < |im_end|>?"

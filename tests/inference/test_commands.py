@@ -35,6 +35,15 @@ def test_a_model_is_published_once_and_updated_after(prices, capsys):
     assert sorted(alias.alias for alias in model.aliases.all()) == ["a", "b"]
 
 
+def test_a_model_says_how_it_thinks(prices):
+    call_command("publish_model", "m", *SIZES, "--reasoning-parser", "deepseek_r1")
+    assert ServedModel.objects.get().reasoning_parser == "deepseek_r1"
+    call_command("publish_model", "m", "--reasoning-parser", "")
+    assert ServedModel.objects.get().reasoning_parser == ""
+    with pytest.raises(CommandError, match="invalid choice: 'harmony'"):
+        call_command("publish_model", "m", "--reasoning-parser", "harmony")
+
+
 def test_a_models_end_is_announced(prices):
     call_command("publish_model", "next", *SIZES)
     end = ("--lifecycle", "deprecated", "--deprecated-on", "2026-12-01", "--retires-on", "2027-06-01")

@@ -112,7 +112,7 @@ def test_the_snapshot_holds_what_is_published(model, django_assert_max_num_queri
     publish_model(actor=ACTOR, model_id="hidden", published=False, **SIZES)
     publish_model(actor=ACTOR, model_id="gone", lifecycle="retired", **SIZES)
     publish_model(actor=ACTOR, model_id="due", lifecycle="deprecated", retires_on=date(2026, 1, 1), **SIZES)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         snapshot = load_catalogue()
     assert {offer.model_id for offer in snapshot.offers} == {"acme/small", *(f"model-{n}" for n in range(5))}
     assert snapshot.by_name["small"].model_id == "acme/small"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -249,6 +250,8 @@ def test_models_are_listed_with_their_limits(client, server, stack):
     assert raw["class"] in {"premium", "standard"}
     assert raw["input_modalities"] == ["text"]
     assert raw["lifecycle"] == "active"
+    assert raw["context_length"] == raw["max_model_len"]
+    assert Decimal(raw["prices"]["output"]) * 10**9 == raw["prices"]["nano_euro"]["output"] > 0
     assert not [key for key, value in raw.items() if value == 0]
 
 

@@ -63,7 +63,15 @@ def test_an_unknown_model(server, stack):
         "model_not_found",
         "model",
     )
-    assert "nope" in error["message"]
+    assert error["message"] == "The model `nope` does not exist or you do not have access to it."
+    error = check(
+        call(server, stack.api_key, json={"model": "Demo_Chta", "messages": HELLO}),
+        404,
+        "invalid_request_error",
+        "model_not_found",
+        "model",
+    )
+    assert "does not exist or you do not have access to it. Did you mean `demo-chat`" in error["message"]
     check(
         call(server, stack.api_key, method="GET", path="/v1/models/no%2Fsuch"),
         404,

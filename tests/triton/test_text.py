@@ -5,6 +5,8 @@ import re
 import pytest
 
 from inference.embedded_triton import EmbeddedTriton
+from inference.tokenization import load_assets
+from tests.engines import ROOT
 from tests.triton.calls import chat, stream, text_of
 
 
@@ -59,3 +61,38 @@ def test_turns_are_split_by_special_tokens_and_not_by_text(triton: EmbeddedTrito
 
 def test_a_plain_prompt_without_turns_is_answered_too(triton: EmbeddedTriton) -> None:
     assert "Paris" in text_of(stream(triton, "What is the capital of France?"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "topic"), [("Why is the sky blue?", "sky"), ("Warum ist der Himmel blau?", "Himmel")]
+)
+def test_a_prompt_that_opens_the_thinking_gets_a_thought_before_the_answer(
+    triton: EmbeddedTriton, asked: str, topic: str
+) -> None:
+    prompt = f"{chat(asked)}<think>\n"
+    text = text_of(stream(triton, prompt))
+    thought, closing, answer = text.partition("\n</think>\n\n")
+    assert topic in thought
+    assert closing
+    assert topic in answer
+    assert "<think>" not in text
+    assert text_of(stream(triton, prompt)) == text
+    assert "</think>" not in text_of(stream(triton, chat(asked)))
+
+
+def test_thinking_comes_before_an_echo_and_ends_with_the_limit(triton: EmbeddedTriton) -> None:
+    prompt = f"{chat('[[echo=Ahoy]]')}<think>\n"
+    assert text_of(stream(triton, prompt)).endswith("\n</think>\n\nAhoy")
+    frames = stream(triton, prompt, {"temperature": 0, "max_tokens": 5})
+    assert "</think>" not in text_of(frames)
+    assert frames[-1]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("variables", "thinks"), [({}, False), ({"enable_thinking": False}, False), ({"enable_thinking": True}, True)]
+)
+def test_the_template_opens_the_thinking_where_it_is_told_to(variables: dict[str, bool], thinks: bool) -> None:
+    template = load_assets(ROOT / "demo" / "assets" / "demo-chat").chat_template
+    prompt = template.render([{"role": "user", "content": "Hi <think>"}], **variables)
+    opened = "<think>\n" if thinks else ""
+    assert prompt == f"<|im_start|>user\nHi <think><|im_end|>\n<|im_start|>assistant\n{opened}"

@@ -6,30 +6,9 @@ from rest_framework.response import Response
 
 from inference.admission import lifecycle_headers, model_not_found
 from inference.api.base import ApiView
-from inference.catalogue import Offer, catalogue
-from inference.wire.models import model_list, model_object
-
-
-def _object(offer: Offer) -> dict[str, object]:
-    return model_object(
-        model_id=offer.model_id,
-        created=offer.created,
-        owned_by=offer.owned_by,
-        context_length=offer.context_length,
-        max_output_tokens=offer.max_output_tokens,
-        default_output_tokens=offer.default_output_tokens,
-        model_class=offer.model_class,
-        lifecycle=offer.lifecycle,
-        input_modalities=offer.input_modalities,
-        output_modalities=offer.output_modalities,
-        capabilities=sorted(offer.capabilities),
-        description=offer.description,
-        hugging_face_repository=offer.hugging_face_repository,
-        aliases=offer.aliases,
-        deprecated_on=offer.deprecated_on,
-        retires_on=offer.retires_on,
-        replacement=offer.replacement,
-    )
+from inference.api.offers import described
+from inference.catalogue import catalogue
+from inference.wire.models import model_list
 
 
 class ModelsView(ApiView):
@@ -38,9 +17,12 @@ class ModelsView(ApiView):
     scope = "models"
 
     async def get(self, request: Request) -> Response:
-        """The models that this key may call."""
-        offers = (await catalogue.current()).offers
-        return self.json(msgspec.json.encode(model_list([_object(o) for o in offers if o.usable_by(self.principal)])))
+        """The models that this key may call, with its organization's prices."""
+        offers = await catalogue.current()
+        usable = [
+            described(offer, offers, self.principal) for offer in offers.offers if offer.usable_by(self.principal)
+        ]
+        return self.json(msgspec.json.encode(model_list(usable)))
 
 
 class ModelView(ApiView):
@@ -50,7 +32,9 @@ class ModelView(ApiView):
 
     async def get(self, request: Request, model_id: str) -> Response:
         """The model; 404 for one that does not exist or that this key may not use."""
-        offer = (await catalogue.current()).by_name.get(model_id)
+        now = await catalogue.current()
+        offer = now.by_name.get(model_id)
         if offer is None or not offer.usable_by(self.principal):
-            raise model_not_found(model_id)
-        return self.json(msgspec.json.encode(_object(offer)), headers=lifecycle_headers(offer))
+            raise model_not_found(now, self.principal, model_id)
+        answer = msgspec.json.encode(described(offer, now, self.principal))
+        return self.json(answer, headers=lifecycle_headers(offer))

@@ -19,7 +19,7 @@ from accounts.selectors import default_project_of, key_with_name
 from accounts.services import create_organization, create_user, issue_key, revoke_key, rotate_key, set_password
 from billing.models import PriceVersion
 from billing.services import set_price
-from inference.models import ModelClass
+from inference.models import ModelClass, ReasoningFormat
 from inference.services import add_deployment, publish_model
 
 ACTOR = "command: seed_demo"
@@ -63,7 +63,8 @@ class Command(BaseCommand):
             aliases=["demo"],
             model_class=ModelClass.STANDARD,
             description="A small deterministic generator for trying things out; it runs on any CPU.",
-            capabilities=["chat", "logprobs"],
+            capabilities=["chat", "logprobs", "reasoning"],
+            reasoning_parser=ReasoningFormat.QWEN3,
             context_length=8192,
             max_output_tokens=2048,
             default_output_tokens=512,

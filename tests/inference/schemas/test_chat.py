@@ -241,6 +241,13 @@ def test_logit_bias_is_keyed_by_token_ids(ids: dict) -> None:
 def test_variables_of_the_template_come_from_the_client() -> None:
     request = decoded(chat_template_kwargs={"enable_thinking": False}, reasoning_effort="low")
     assert template_variables(request) == {"enable_thinking": False, "reasoning_effort": "low"}
+    assert template_variables(decoded()) == {}
+
+
+@pytest.mark.parametrize(("effort", "thinks"), [("none", False), ("minimal", True), ("high", True)])
+def test_an_effort_also_reaches_templates_that_only_know_yes_or_no(effort: str, thinks: bool):
+    variables = template_variables(decoded(reasoning_effort=effort))
+    assert variables == {"reasoning_effort": effort, "enable_thinking": thinks}
 
 
 @pytest.mark.parametrize(

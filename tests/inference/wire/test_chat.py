@@ -4,10 +4,11 @@ import json
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.generation import ChosenToken, Finish, TextDelta, TokenLogprob, Usage
+from inference.generation import ChosenToken, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
 from inference.wire.chat import DONE, ChatEncoder, Choice, Transcript, completion
 from tests.inference.wire.openai_types import strict_chunk, strict_completion
 
@@ -182,6 +183,37 @@ def test_a_whole_completion_has_all_logprobs() -> None:
     body = whole(transcript.choices(), logprobs=True)
     strict_completion(body)
     assert [token["token"] for token in body["choices"][0]["logprobs"]["content"]] == ["a", "b"]
+
+
+def test_thinking_is_sent_under_both_names_before_the_answer() -> None:
+    writer = encoder(logprobs=True, include_usage=True)
+    stream = writer.thought(ReasoningDelta(0, "")) + writer.thought(ReasoningDelta(0, 'Hm, "é"\ud83d'))
+    stream += writer.chunk(TextDelta(0, "Yes.")) + writer.finish(0, "stop") + writer.thought(ReasoningDelta(0, "more"))
+    found = [json.loads(event.removeprefix("data: ")) for event in stream.decode().split("\n\n")[:-1]]
+    assert [chunk["choices"][0]["delta"] for chunk in found] == [
+        {"role": "assistant", "content": ""},
+        {"reasoning": 'Hm, "é"?', "reasoning_content": 'Hm, "é"?'},
+        {"content": "Yes."},
+        {},
+    ]
+    for chunk in found:
+        for name in ("reasoning", "reasoning_content"):
+            chunk["choices"][0]["delta"].pop(name, None)
+        strict_chunk(chunk)
+        assert chunk["choices"][0]["logprobs"] == {"content": [], "refusal": None}
+
+
+@pytest.mark.parametrize(("said", "content"), [("Yes.", "Yes."), ("", None)])
+def test_a_whole_answer_has_its_thinking_beside_the_content(said: str, content: str | None) -> None:
+    transcript = Transcript()
+    for event in (ReasoningDelta(0, "H"), ReasoningDelta(0, "m\ud83d"), TextDelta(0, said), Finish(0, "stop")):
+        transcript.add(event)
+    transcript.add(ReasoningDelta(0, "dropped"))
+    body = whole(transcript.choices())
+    message = body["choices"][0]["message"]
+    assert [message.pop(name) for name in ("reasoning", "reasoning_content")] == ["Hm?", "Hm?"]
+    assert message == {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    strict_completion(body)
 
 
 def test_a_transcript_knows_what_has_no_end() -> None:

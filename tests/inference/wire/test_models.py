@@ -5,7 +5,12 @@ from typing import Any
 
 from openai.types import Model
 
-from inference.wire.models import model_list, model_object
+from billing.pricing import Price
+from inference.api.schemas.chat import ChatRequest
+from inference.api.schemas.chat.checks import REFUSED
+from inference.wire.models import PARAMETERS, model_list, model_object, price_object
+
+PRICE = Price(version_id=1, input_nano=650_000_000, cached_input_nano=1, output_nano=3 * 10**9, reasoning_nano=0)
 
 
 def described(**changes: Any) -> dict[str, Any]:
@@ -20,6 +25,7 @@ def described(**changes: Any) -> dict[str, Any]:
         "lifecycle": "active",
         "input_modalities": ["text"],
         "output_modalities": ["text"],
+        "price": PRICE,
     }
     return model_object(**{**fields, **changes})
 
@@ -31,6 +37,37 @@ def test_a_model_is_openais_with_what_an_agent_needs() -> None:
     assert found["object"] == "model"
     assert (found["max_model_len"], found["max_output_tokens"], found["default_output_tokens"]) == (8192, 4096, 1024)
     assert (found["class"], found["lifecycle"]) == ("standard", "active")
+
+
+def test_a_model_is_read_by_clients_of_openrouter() -> None:
+    found = described(input_modalities=["text", "image"], capabilities=["logprobs", "chat"])
+    assert (found["name"], found["context_length"]) == ("demo-chat", 8192)
+    assert found["top_provider"] == {"context_length": 8192, "max_completion_tokens": 4096, "is_moderated": False}
+    assert found["architecture"]["modality"] == "text+image->text"
+    assert {"temperature", "max_tokens", "top_logprobs"} <= set(found["supported_parameters"])
+    assert "tools" not in found["supported_parameters"]
+    assert found["capabilities"] == ["chat", "logprobs"]
+    # They would take it for US dollars.
+    assert "pricing" not in found
+
+
+def test_the_parameters_are_those_that_requests_may_have() -> None:
+    for name in {name for names in PARAMETERS.values() for name in names}:
+        assert name in ChatRequest.__struct_fields__
+        assert name not in REFUSED
+
+
+def test_a_price_is_exact_in_euro_and_in_nano_euro() -> None:
+    assert price_object(PRICE) == {
+        "currency": "EUR",
+        "per_tokens": 1_000_000,
+        "input": "0.65",
+        "cached_input": "0.000000001",
+        "output": "3",
+        "reasoning": "0",
+        "nano_euro": {"input": 650_000_000, "cached_input": 1, "output": 3_000_000_000, "reasoning": 0},
+    }
+    assert described(price=None)["prices"] is None
 
 
 def test_a_size_is_never_0() -> None:

@@ -17,6 +17,8 @@ MAX_LOGPROBS = 20
 HEARTBEAT_SECONDS = 0.1
 # Behind its pace by this much, a sequence sends several tokens in one response.
 LATE_SECONDS = 0.1
+# With this a prompt opens the thinking.
+THINKING = "<think>"
 
 
 class EngineDeadError(RuntimeError):
@@ -111,8 +113,13 @@ class Engine:
         return Sequence(self._vocabulary, params, speech, rng, limit=limit, exact=orders.tokens)
 
     def _speech(self, turns: list[Turn], echo: str | None, rng: random.Random) -> Iterator[int | None]:
-        """Tokens of the answer, then None, then of ever more paragraphs for those who may not end there."""
+        """Tokens of the answer, then None, then of ever more paragraphs for those who may not end there.
+
+        A prompt that opens the thinking gets a thought before that.
+        """
         writer = Writer(turns, rng)
+        if turns[-1].role == "assistant" and turns[-1].text.strip() == THINKING:
+            yield from self._vocabulary.encode(f"{writer.thought()}\n</think>\n\n")
         yield from self._vocabulary.encode(writer.answer() if echo is None else echo)
         while True:
             yield None

@@ -95,6 +95,10 @@ class Writer:
                 return write(lower)
         return self._explain(lower)
 
+    def thought(self) -> str:
+        """What is thought before the answer."""
+        return self._pick("thought")
+
     def more(self) -> str:
         """Another paragraph on the same topic."""
         return " ".join(self._sentences(self._rng.randint(3, 5)))

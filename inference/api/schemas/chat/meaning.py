@@ -93,4 +93,6 @@ def template_variables(request: ChatRequest) -> dict[str, Any]:
     variables = dict(request.chat_template_kwargs or ())
     if request.reasoning_effort is not None:
         variables.setdefault("reasoning_effort", request.reasoning_effort)
+        # What templates ask whose models think or do not, and know no degrees (Qwen3, GLM).
+        variables.setdefault("enable_thinking", request.reasoning_effort != "none")
     return variables
