@@ -28,7 +28,10 @@ from tests.engines import ROOT
 
 TOKENIZER = Tokenizer(Path(ROOT) / "demo" / "assets" / "demo-chat" / "tokenizer.json")
 TOKENS = ("<think>", "\n", "The", " ship", ".", "\n", "</think>", "\n\n", "It", " is", " late", ".")
-ENDED = [Usage(4, 12), Finish(0, "stop")]
+
+
+def ended() -> list[Event]:
+    return [Usage(4, 12), Finish(0, "stop")]
 
 
 def asked(prompt: str = "<|im_start|>assistant\n", logprobs: int | None = None) -> Generation:
@@ -66,7 +69,7 @@ def output_tokens(events: list[Event]) -> int:
 
 
 def test_thinking_and_answer_are_told_apart_token_by_token():
-    found = run([Usage(4, 0), *of(TOKENS), *ENDED])
+    found = run([Usage(4, 0), *of(TOKENS), *ended()])
     assert told(found) == ("The ship.\n", "It is late.")
     # The markers and the line breaks around them are the thinking's.
     assert (reasoning_tokens(found), output_tokens(found)) == (8, 12)
@@ -122,11 +125,11 @@ def test_what_was_held_back_comes_before_the_end(prompt, texts, expected):
 
 
 def test_logprobs_are_those_of_the_answer():
-    found = run([*of(TOKENS, logprobs=True), *ENDED], asked(logprobs=0))
+    found = run([*of(TOKENS, logprobs=True), *ended()], asked(logprobs=0))
     chosen = [token.token for event in found if type(event) is TextDelta for token in event.logprobs or ()]
     assert chosen == ["It", " is", " late", "."]
     straight = of(["Hello", "!"], logprobs=True)
-    assert run([*straight, *ENDED], asked(logprobs=0))[:2] == straight
+    assert run([*straight, *ended()], asked(logprobs=0))[:2] == straight
 
 
 def test_logprobs_hold_where_the_engine_sends_text_late():
@@ -138,7 +141,7 @@ def test_logprobs_hold_where_the_engine_sends_text_late():
         events.append(TextDelta(0, text[sent:late], 1, (ChosenToken(token, -1.0),)))
         sent = late
     events.append(TextDelta(0, text[sent:], 0))
-    found = run([*events, *ENDED], asked(logprobs=0))
+    found = run([*events, *ended()], asked(logprobs=0))
     chosen = [token.token for event in found if type(event) is TextDelta for token in event.logprobs or ()]
     assert chosen == ["It", " is", " late", "."]
     assert told(found) == ("The ship.\n", "It is late.")
@@ -187,6 +190,6 @@ def test_however_the_text_is_cut_the_counts_agree(cuts, prompt, logprobs):
 
 def test_an_answer_that_begins_again_thinks_from_the_beginning() -> None:
     broken = of(TOKENS[:9])
-    found = run([*broken, Restart(), *of(TOKENS), *ENDED])
+    found = run([*broken, Restart(), *of(TOKENS), *ended()])
     again = found[[type(event) for event in found].index(Restart) + 1 :]
-    assert again == run([*of(TOKENS), *ENDED])
+    assert again == run([*of(TOKENS), *ended()])
