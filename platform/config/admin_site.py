@@ -15,7 +15,7 @@ from accounts.services import recorded_password
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Customers": ("accounts.Organization", "accounts.Project", "accounts.Membership", "accounts.ApiKey"),
-    "Catalogue": ("inference.ServedModel", "inference.Deployment"),
+    "Catalogue": ("inference.ServedModel", "inference.Deployment", "inference.FallbackModel"),
     "Prices": ("billing.PriceVersion",),
     "Usage": ("billing.UsageRecord", "billing.UsageHour"),
     "Audit": ("accounts.AuditEvent",),
