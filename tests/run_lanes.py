@@ -31,14 +31,20 @@ ONCE = (
     "tests/benchmarks",
     "tests/triton",
     "tests/browser",
+    "tests/config",
     "tests/live/test_up.py",
     "tests/live/test_http.py",
     "tests/live/test_deployments.py",
-    "tests/config/test_core_dumps.py",
-    "tests/config/test_docs.py",
-    "tests/config/test_make.py",
-    "tests/config/test_layout.py",
+    "tests/inference/backends",
+    "tests/inference/parsers",
+    "tests/inference/schemas",
+    "tests/inference/wire",
+    "tests/inference/test_chat_template.py",
+    "tests/inference/test_engine_faults.py",
+    "tests/inference/test_tokenization.py",
 )
+# Where the time goes; the whole must stay below ten minutes.
+SLOWEST = ("--durations", "15", "--durations-min", "3")
 # Each worker has a stack of its own; conftest.py puts the long files first.
 PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 CI = os.environ.get("CI") == "true"
@@ -65,7 +71,7 @@ def main(arguments: list[str]) -> int:
                 continue
             print(f"\n=== Lane {lane}: {engines}", flush=True)
             left_out = [f"--ignore={path}" for path in ONCE] if report else []
-            status = run_pytest([*(arguments or PARALLEL), *left_out], env)
+            status = run_pytest([*(arguments or (*PARALLEL, *SLOWEST)), *left_out], env)
         failed = failed or status != 0
         outcome = {0: "passed", NO_TESTS: "had no tests"}.get(status, "FAILED")
         report.append(f"{lane} ({engines}): {outcome} in {time.monotonic() - started:.0f} s")
