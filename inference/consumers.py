@@ -197,9 +197,12 @@ class ApiConsumer(AsyncHttpConsumer):
         if answer.content_type == EVENT_STREAM:
             self.last_sent = time.monotonic()
             self.keepalive = asyncio.get_running_loop().call_later(settings.STREAM_KEEPALIVE_SECONDS, self.keep_alive)
-        send = self.base_send
+        send, encode = self.base_send, answer.encode
         try:
-            async for frame in frames:
+            async for event in frames:
+                frame = event if encode is None else encode(event)
+                if not frame:
+                    continue
                 if not self.started:
                     await self.start_stream()
                 await send({"type": "http.response.body", "body": frame, "more_body": True})

@@ -7,8 +7,9 @@ decode (api.schemas) → admit (admission) → render and count (chat_template, 
 
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -43,14 +44,14 @@ from inference.choices import every_choice
 from inference.deadline import Deadline
 from inference.errors import BackendFailed, BackendTimeout, BackendUnavailable, ContextLengthExceeded, EngineRefused
 from inference.failures import MOST_BROKEN, may_have_broken
-from inference.generation import EventStream, Finish, Generation, ReasoningDelta, Restart, Sampling, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, Restart, Sampling, Usage
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, Meter, metered
 from inference.parsing import parsed
 from inference.probing import watch
 from inference.routing import router
 from inference.tokenization import count_tokens, may_well_fit
-from inference.wire.chat import DONE, ChatEncoder, Choice, Description, Transcript, completion
+from inference.wire.chat import ChatEncoder, Choice, Description, Transcript, completion
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
@@ -64,11 +65,15 @@ class Arrival(Struct, frozen=True):
 
 
 class Answer(Struct):
-    """What a view sends: a whole body, or frames (server-sent events unless `content_type` says else) as they come."""
+    """What a view sends: a whole body, or frames (server-sent events unless `content_type` says else) as they come.
+
+    With `encode`, `frames` are events of which it makes bytes, none of some: cheaper than one more generator.
+    """
 
     headers: dict[str, str]
     body: bytes = b""
-    frames: AsyncGenerator[bytes, None] | None = None
+    frames: AsyncGenerator[Any, None] | None = None
+    encode: Callable[[Any], bytes] | None = None
     content_type: str = EVENT_STREAM
 
 
@@ -111,9 +116,8 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
     }
     headers = answer_headers(offer, request.model)
     if request.stream:
-        with_usage = wants_usage(request)
-        encoder = ChatEncoder(**described, n=generation.n, include_usage=with_usage)
-        return Answer(headers, frames=_frames(events, encoder, choices=generation.n, with_usage=with_usage))
+        encoder = ChatEncoder(**described, n=generation.n, include_usage=wants_usage(request))
+        return Answer(headers, frames=events, encode=encoder.frame)
     choices, usage = await _collected(events, choices=generation.n)
     return Answer(headers, body=completion(choices, usage, **described))
 
@@ -221,26 +225,6 @@ async def _counted(refusal: ContextLengthExceeded, generation: Generation, offer
     tokens = await count_tokens(assets_of(offer).tokenizer, generation.prompt)
     # An engine that takes less than the operator offers: the numbers would contradict the refusal.
     return refusal if tokens < offer.context_length else too_long(offer, tokens)
-
-
-async def _frames(
-    events: EventStream, encoder: ChatEncoder, *, choices: int, with_usage: bool
-) -> AsyncGenerator[bytes, None]:
-    usage = Usage(0, 0)
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, TextDelta):
-                if frame := encoder.chunk(event):
-                    yield frame
-            elif isinstance(event, ReasoningDelta):
-                if frame := encoder.thought(event):
-                    yield frame
-            elif isinstance(event, Usage):
-                usage = event
-            elif isinstance(event, Finish):
-                choices -= 1
-                end = encoder.finish(event.index, event.reason)
-                yield end if choices else end + (encoder.usage(usage) if with_usage else b"") + DONE
 
 
 async def _collected(events: EventStream, *, choices: int) -> tuple[list[Choice], Usage]:

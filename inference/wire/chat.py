@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import msgspec
 from msgspec import Struct
 
-from inference.generation import ChosenToken, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
+from inference.generation import ChosenToken, Event, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
 from inference.wire import sse
 
 # No tier is offered beside it; the answer names the tier that served the request, whatever was asked.
@@ -104,6 +104,26 @@ class ChatEncoder:
         self._text_end = b'},"logprobs":' + self._no_tokens + b',"finish_reason":null}' + self._closing
         self._started = [False] * n
         self._finished = [False] * n
+        self._unfinished = n
+        self._include_usage = include_usage
+        self._usage = Usage(0, 0)
+
+    def frame(self, event: Event) -> bytes:
+        """The frames that an event comes to, empty where it comes to none; the last choice's end ends the stream."""
+        kind = type(event)
+        if kind is TextDelta:
+            return self.chunk(event)  # type: ignore[arg-type]
+        if kind is ReasoningDelta:
+            return self.thought(event)  # type: ignore[arg-type]
+        if isinstance(event, Usage):
+            self._usage = event
+        elif isinstance(event, Finish):
+            self._unfinished -= 1
+            end = self.finish(event.index, event.reason)
+            if self._unfinished:
+                return end
+            return end + (self.usage(self._usage) if self._include_usage else b"") + DONE
+        return b""
 
     def chunk(self, event: TextDelta) -> bytes:
         """The frames for more text, with the one that names the role before a choice's first.
