@@ -43,6 +43,8 @@ class Subscription:
             try:
                 await self._hear()
             except Exception as error:
+                # The client turns a cancellation into an error of its own now and then; nobody cancels twice.
+                stop_if_cancelled()
                 if not self.lost:
                     log.warning("announcements_lost", component="redis", exc_info=error)
                 self.lost = True
@@ -63,6 +65,7 @@ class Subscription:
             unanswered = 0
             while True:
                 message = await pubsub.get_message(timeout=self.quiet_seconds)
+                stop_if_cancelled()
                 if message is None:
                     if unanswered == UNANSWERED:
                         raise redis.TimeoutError("The server does not answer.")
@@ -81,6 +84,13 @@ class Subscription:
             log.info("announcements_back", component="redis")
         self.lost = False
         self._delay = FIRST_DELAY_SECONDS
+
+
+def stop_if_cancelled() -> None:
+    """Raises `asyncio.CancelledError` again in a task that was cancelled and did not hear of it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def hear_announcements() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -264,3 +265,17 @@ def test_a_process_without_redis_hears_itself(project: Project, settings: Any) -
     set_price(input_nano=1, output_nano=1, model_class="standard")
     assert catalogue._changed_at is not None
     catalogue.clear()
+
+
+async def test_a_subscription_ends_whenever_it_is_cancelled(redis_url: str) -> None:
+    tasks = []
+    for _ in range(100):
+        task = asyncio.create_task(Subscription(redis_url, channel()).run())
+        await asyncio.sleep(random.uniform(0, 0.008))
+        task.cancel()
+        tasks.append(task)
+    done, hanging = await asyncio.wait(tasks, timeout=3)
+    for task in hanging:
+        task.cancel()
+    assert not hanging
+    assert all(task.cancelled() for task in done)
