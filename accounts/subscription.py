@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from accounts import announcements
+from accounts.cancellation import stop_if_cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,6 @@ class Subscription:
             try:
                 await self._hear()
             except Exception as error:
-                # The client turns a cancellation into an error of its own now and then; nobody cancels twice.
                 stop_if_cancelled()
                 if not self.lost:
                     log.warning("announcements_lost", component="redis", exc_info=error)
@@ -84,13 +84,6 @@ class Subscription:
             log.info("announcements_back", component="redis")
         self.lost = False
         self._delay = FIRST_DELAY_SECONDS
-
-
-def stop_if_cancelled() -> None:
-    """Raises `asyncio.CancelledError` again in a task that was cancelled and did not hear of it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def hear_announcements() -> None:

@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from msgspec import Struct
 
+from accounts.cancellation import stop_if_cancelled
 from inference.routing import Router, router
 
 log = structlog.get_logger(__name__)
@@ -110,6 +111,7 @@ class Reporter:
                     last, changed_at = reports, time.monotonic()
                 resting = time.monotonic() - changed_at > rest_after
                 await self._publish(client, reports, RESTING_TTL_SECONDS if resting else BUSY_TTL_SECONDS)
+                stop_if_cancelled()
                 if resting:
                     return
                 await asyncio.sleep(REPORT_SECONDS)
