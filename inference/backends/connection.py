@@ -94,7 +94,8 @@ class Connection(asyncio.Protocol):
         while not self._head_done:
             if self._broken is not None:
                 raise self._broken
-            await self._wait()
+            self._waiter = self._loop.create_future()
+            await self._waiter
         return self.status
 
     async def read(self) -> bytes:
@@ -104,7 +105,6 @@ class Connection(asyncio.Protocol):
                 return b""
             if self._broken is not None:
                 raise self._broken
-            # As `_wait`, without a coroutine of its own for every token.
             self._waiter = self._loop.create_future()
             await self._waiter
         body = self._body
@@ -117,14 +117,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Closes at once, whatever is under way; the engine notices and stops."""
-        if self._broken is None:
-            self._broken = httpx.ReadError("The connection was closed.")
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
+        self._break(httpx.ReadError("The connection was closed."))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
