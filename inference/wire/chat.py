@@ -104,7 +104,6 @@ class ChatEncoder:
         self._text_end = b'},"logprobs":' + self._no_tokens + b',"finish_reason":null}' + self._closing
         self._started = [False] * n
         self._finished = [False] * n
-        self._unfinished = n
         self._include_usage = include_usage
         self._usage = Usage(0, 0)
 
@@ -118,9 +117,8 @@ class ChatEncoder:
         if isinstance(event, Usage):
             self._usage = event
         elif isinstance(event, Finish):
-            self._unfinished -= 1
             end = self.finish(event.index, event.reason)
-            if self._unfinished:
+            if not all(self._finished):
                 return end
             return end + (self.usage(self._usage) if self._include_usage else b"") + DONE
         return b""
