@@ -61,7 +61,7 @@ class ApiConsumer(AsyncHttpConsumer):
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         self.begin(scope, send)
-        await ensure_running()
+        ensure_running()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
         watcher: asyncio.TimerHandle | None = None

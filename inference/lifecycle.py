@@ -26,16 +26,14 @@ SWITCH_SECONDS = 0.001
 draining = asyncio.Event()
 requests_underway: "set[asyncio.Task[Any]]" = set()
 
-_flusher: "asyncio.Task[None] | None" = None
-_listener: "asyncio.Task[None] | None" = None
+_background: "list[asyncio.Task[None]]" = []
 
 
-async def ensure_running() -> None:
+def ensure_running() -> None:
     """Starts the process' background work on the first request: Daphne knows no start-up event."""
-    global _flusher, _listener
-    if _flusher is None or _flusher.done():
-        _flusher = asyncio.get_running_loop().create_task(_flush_for_ever())
-        _listener = asyncio.get_running_loop().create_task(hear_announcements())
+    if not _background or _background[0].done():
+        loop = asyncio.get_running_loop()
+        _background[:] = [loop.create_task(_flush_for_ever()), loop.create_task(hear_announcements())]
 
 
 async def _flush_for_ever() -> None:
@@ -70,16 +68,14 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            await ensure_running()
+            ensure_running()
             # Closes what a killed predecessor left open before anybody asks for it.
             writer()
             tune_interpreter()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            if _flusher is not None:
-                _flusher.cancel()
-            if _listener is not None:
-                _listener.cancel()
+            for task in _background:
+                task.cancel()
             if requests_underway:
                 await asyncio.wait(requests_underway, timeout=CANCELLED_SECONDS)
             await writer().close()
