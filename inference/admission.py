@@ -55,7 +55,7 @@ def answer_limit(offer: Offer, wanted: int | None) -> int:
     return min(wanted or offer.default_output_tokens, offer.max_output_tokens)
 
 
-def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None) -> int:
+def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None, *, param: str = "messages") -> int:
     """The most tokens of the answer: what was asked for or the model's default, within its limit and the context.
 
     More than fits is not an error: clients such as opencode always ask for 32,000. Raises `ContextLengthExceeded`
@@ -63,16 +63,16 @@ def output_tokens(offer: Offer, prompt_tokens: int, wanted: int | None) -> int:
     """
     room = offer.context_length - prompt_tokens
     if room < 1:
-        raise too_long(offer, prompt_tokens)
+        raise too_long(offer, prompt_tokens, param)
     return min(answer_limit(offer, wanted), room)
 
 
-def too_long(offer: Offer, prompt_tokens: int) -> ContextLengthExceeded:
+def too_long(offer: Offer, prompt_tokens: int, param: str = "messages") -> ContextLengthExceeded:
     """The error for a prompt that leaves no room for an answer, in OpenAI's words, which clients look for."""
     return ContextLengthExceeded(
         f"This model's maximum context length is {offer.context_length} tokens. "
-        f"However, your messages resulted in {prompt_tokens} tokens. Please reduce the length of the messages.",
-        param="messages",
+        f"However, your {param} resulted in {prompt_tokens} tokens. Please reduce the length of the {param}.",
+        param=param,
     )
 
 

@@ -253,7 +253,8 @@ class ApiConsumer(AsyncHttpConsumer):
         if not self.started:
             await self.send_body_with(error.status, self.headers("application/json", error.headers), error_body(error))
         elif self.keepalive is not None:
-            await self.base_send({"type": "http.response.body", "body": error_frame(error), "more_body": False})
+            frame = error_frame if self.answer.failed is None else self.answer.failed
+            await self.base_send({"type": "http.response.body", "body": frame(error), "more_body": False})
 
     async def send_body_with(self, status: int, headers: Headers, body: bytes) -> None:
         """Sends head and body."""

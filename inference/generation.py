@@ -31,6 +31,16 @@ class Sampling(Struct, frozen=True):
     allowed_token_ids: tuple[int, ...] = ()
 
 
+class Structure(Struct, frozen=True):
+    """The form that an answer must have: JSON, by a JSON Schema where there is one.
+
+    Engines that can hold what they generate to it are told (guided decoding); whatever they do, the answer is checked.
+    """
+
+    # The schema as JSON text; None: any object.
+    schema: str | None = None
+
+
 class Generation(Struct, frozen=True):
     """One request for text, ready for an engine: the prompt is rendered, limits are settled.
 
@@ -48,6 +58,11 @@ class Generation(Struct, frozen=True):
     stop: tuple[str, ...] = ()
     # None: no logprobs; 0: of the chosen token only; k: also of the k likeliest.
     top_logprobs: int | None = None
+    structure: Structure | None = None
+    # Encoded files (PNG, JPEG, WebP, GIF) in the order of the prompt's placeholders; checked, see `inference.images`.
+    images: tuple[bytes, ...] = ()
+    # The request's field that holds the prompt, for errors.
+    param: str = "messages"
 
 
 class TokenLogprob(Struct, frozen=True, gc=False):
@@ -86,8 +101,20 @@ class ReasoningDelta(Struct, gc=False):
     earlier: int = 0
 
 
+class ToolCalled(Struct, gc=False):
+    """A whole call of a tool in choice `index`; `arguments` is a JSON object as text, `call_id` unique in the answer.
+
+    Its tokens came before, with `TextDelta` events without text.
+    """
+
+    index: int
+    call_id: str
+    name: str
+    arguments: str
+
+
 class Finish(Struct, gc=False):
-    """The end of choice `index`: `stop` or `length`."""
+    """The end of choice `index`: `stop`, `length` or `tool_calls`."""
 
     index: int
     reason: str
@@ -111,7 +138,7 @@ class Restart(Struct, gc=False):
     """Nothing of what came before counts: the answer begins again, on another deployment."""
 
 
-Event = TextDelta | ReasoningDelta | Finish | Usage | Restart
+Event = TextDelta | ReasoningDelta | ToolCalled | Finish | Usage | Restart
 EventStream = AsyncGenerator[Event, None]
 
 

@@ -5,7 +5,7 @@ import time
 import uuid
 import weakref
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from accounts.errors import ApiError
 from accounts.principals import Principal
@@ -15,7 +15,7 @@ from billing.models import Outcome, TokenSource
 from billing.pricing import Price
 from billing.rating import rate
 from inference.errors import ShuttingDown
-from inference.generation import EventStream, Finish, Generation, ReasoningDelta, TextDelta, Usage
+from inference.generation import EventStream, Finish, Generation, ReasoningDelta, TextDelta, ToolCalled, Usage
 from inference.tokenization import INLINE_CHARACTERS, Tokenizer, count_answer, count_tokens
 
 # The tasks of requests that are cancelled because the client hung up; any other cancellation is our own end. A
@@ -25,6 +25,19 @@ clients_gone: "weakref.WeakSet[asyncio.Task[Any]]" = weakref.WeakSet()
 CHARACTERS_PER_TOKEN = 4
 # How often a running request's counts are noted in the journal.
 PROGRESS_SECONDS = 1.0
+
+
+class Request(TypedDict):
+    """What every meter is told of a request: `started_at` Unix seconds, `arrived` the monotonic clock's."""
+
+    request_id: uuid.UUID
+    principal: Principal
+    model_id: str
+    endpoint: str
+    streamed: bool
+    price: Price | None
+    started_at: float
+    arrived: float
 
 
 class Meter:
@@ -39,25 +52,19 @@ class Meter:
         endpoint: str,
         streamed: bool,
         price: Price | None,
-        generation: Generation,
-        tokenizer: Tokenizer,
+        input_tokens: int,
+        token_source: TokenSource,
         started_at: float,
         arrived: float,
     ) -> None:
-        """`started_at` is Unix seconds, `arrived` the monotonic clock's; `tokenizer` counts what the engine did not.
+        """`started_at` is Unix seconds, `arrived` the monotonic clock's; `token_source` says how the input is known.
 
         Raises `MeteringUnavailable` when nothing can be recorded.
         """
         self._writer = writer()
         self._price = price
-        self._prompt = generation.prompt
-        self._tokenizer = tokenizer
         self._arrived = arrived
-        self._noted = arrived
         self._settled: asyncio.Future[None] | None = None
-        # By choice, what came without a count; an engine that counts leaves hardly anything here.
-        self._uncounted: dict[int, list[str]] = {}
-        self._uncounted_reasoning: dict[int, list[str]] = {}
         self.entry = UsageEntry(
             id=request_id,
             organization_id=principal.organization_id,
@@ -66,8 +73,8 @@ class Meter:
             model_id=model_id,
             endpoint=endpoint,
             streamed=streamed,
-            input_tokens=generation.prompt_tokens,
-            token_source=TokenSource.COUNTED if generation.prompt_counted else TokenSource.ESTIMATED,
+            input_tokens=input_tokens,
+            token_source=token_source,
             # For the sweep, should this process be killed.
             price_version_id=None if price is None else price.version_id,
             started_at=started_at,
@@ -79,6 +86,42 @@ class Meter:
         if self.entry.queue_ms is None:
             self.entry.queue_ms = self._elapsed()
             self._writer.start(self.entry)
+
+    def settle(self, outcome: Outcome, *, error_code: str = "") -> "asyncio.Future[None]":
+        """Hands the record to the writer, once; the future is done when it is committed, which it is in any case.
+
+        A client that left pays for what was generated until then; a failed request is recorded and costs nothing.
+        """
+        if self._settled is None:
+            entry = self.entry
+            entry.outcome = outcome
+            entry.error_code = error_code
+            entry.total_ms = self._elapsed()
+            self._complete(outcome)
+            rate(entry, self._price)
+            self._settled = self._writer.submit(entry)
+        return self._settled
+
+    def _complete(self, outcome: Outcome) -> None:
+        """Last counts, before the entry is rated."""
+
+    def _elapsed(self) -> int:
+        return round((time.monotonic() - self._arrived) * 1000)
+
+
+class TextMeter(Meter):
+    """The same for text that is generated, which is counted here where the engine does not."""
+
+    def __init__(self, *, generation: Generation, tokenizer: Tokenizer, **request: Unpack[Request]) -> None:
+        """`tokenizer` counts what the engine did not; `request` as of `Meter`."""
+        source = TokenSource.COUNTED if generation.prompt_counted else TokenSource.ESTIMATED
+        super().__init__(**request, input_tokens=generation.prompt_tokens, token_source=source)
+        self._prompt = generation.prompt
+        self._tokenizer = tokenizer
+        self._noted = self._arrived
+        # By choice, what came without a count; an engine that counts leaves hardly anything here.
+        self._uncounted: dict[int, list[str]] = {}
+        self._uncounted_reasoning: dict[int, list[str]] = {}
 
     def delta(self, event: TextDelta | ReasoningDelta) -> None:
         """More output."""
@@ -96,6 +139,10 @@ class Meter:
         if now - self._noted > PROGRESS_SECONDS:
             self._noted = now
             self._writer.progress(entry)
+
+    def call(self, event: ToolCalled) -> None:
+        """A call, whose text an engine that does not count leaves to be counted."""
+        self._uncounted.setdefault(event.index, []).append(event.name + event.arguments)
 
     def usage(self, usage: Usage) -> None:
         """What the engine counted. Of several choices some may not have told of their output yet."""
@@ -141,24 +188,13 @@ class Meter:
         thoughts, answers = (["".join(texts) for texts in kind.values()] for kind in kinds)
         return thoughts, answers
 
-    def settle(self, outcome: Outcome, *, error_code: str = "") -> "asyncio.Future[None]":
-        """Hands the record to the writer, once; the future is done when it is committed, which it is in any case.
-
-        A client that left pays for what was generated until then; a failed request is recorded and costs nothing.
-        """
-        if self._settled is None:
-            entry = self.entry
-            entry.outcome = outcome
-            entry.error_code = error_code
-            entry.total_ms = self._elapsed()
-            if entry.token_source == TokenSource.ESTIMATED and len(self._prompt) <= INLINE_CHARACTERS:
-                entry.input_tokens = self._tokenizer.count(self._prompt)
-                entry.token_source = TokenSource.COUNTED
-            if outcome == Outcome.CANCELLED:
-                self._guess_missing()
-            rate(entry, self._price)
-            self._settled = self._writer.submit(entry)
-        return self._settled
+    def _complete(self, outcome: Outcome) -> None:
+        entry = self.entry
+        if entry.token_source == TokenSource.ESTIMATED and len(self._prompt) <= INLINE_CHARACTERS:
+            entry.input_tokens = self._tokenizer.count(self._prompt)
+            entry.token_source = TokenSource.COUNTED
+        if outcome == Outcome.CANCELLED:
+            self._guess_missing()
 
     def _guess_missing(self) -> None:
         """The output of a client that left and an engine that does not count: nobody waits here for a long count."""
@@ -177,11 +213,8 @@ class Meter:
         entry.token_source = TokenSource.ESTIMATED
         return max(1, len(text) // CHARACTERS_PER_TOKEN)
 
-    def _elapsed(self) -> int:
-        return round((time.monotonic() - self._arrived) * 1000)
 
-
-async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventStream:
+async def metered(events: EventStream, meter: TextMeter, *, choices: int) -> EventStream:
     """The same events; the last `Finish` only after the usage record is committed.
 
     Raises `MeteringUnavailable` when the record cannot be written: an answer that nobody can bill does not end well.
@@ -193,6 +226,8 @@ async def metered(events: EventStream, meter: Meter, *, choices: int) -> EventSt
                 kind = type(event)
                 if kind is TextDelta or kind is ReasoningDelta:
                     meter.delta(event)  # type: ignore[arg-type]
+                elif kind is ToolCalled:
+                    meter.call(event)  # type: ignore[arg-type]
                 elif kind is Usage:
                     meter.usage(event)  # type: ignore[arg-type]
                 elif kind is Finish:

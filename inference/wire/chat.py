@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
 import msgspec
-from msgspec import Struct
 
 from inference.generation import ChosenToken, Event, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
+from inference.transcript import Choice
 from inference.wire import sse
 
 # No tier is offered beside it; the answer names the tier that served the request, whatever was asked.
@@ -25,54 +25,6 @@ class Description(TypedDict):
     created: int
     model: str
     logprobs: bool
-
-
-class Choice(Struct, gc=False):
-    """A finished answer, and what was thought before it."""
-
-    index: int
-    text: str
-    finish_reason: str
-    logprobs: tuple[ChosenToken, ...] = ()
-    reasoning: str = ""
-
-
-class Transcript:
-    """Gathers a stream's events for a client that wants one body."""
-
-    def __init__(self, n: int = 1) -> None:
-        self._texts: list[list[str]] = [[] for _ in range(n)]
-        self._thoughts: list[list[str]] = [[] for _ in range(n)]
-        self._logprobs: list[list[ChosenToken]] = [[] for _ in range(n)]
-        self._reasons: list[str | None] = [None] * n
-
-    def add(self, event: TextDelta | ReasoningDelta | Finish) -> None:
-        """Notes more of a choice; what comes after its end is dropped."""
-        index = event.index
-        if self._reasons[index] is not None:
-            return
-        if isinstance(event, Finish):
-            self._reasons[index] = event.reason
-            return
-        if isinstance(event, ReasoningDelta):
-            self._thoughts[index].append(event.text)
-            return
-        self._texts[index].append(event.text)
-        if event.logprobs:
-            self._logprobs[index].extend(event.logprobs)
-
-    def unfinished(self) -> list[int]:
-        """The choices without an end."""
-        return [index for index, reason in enumerate(self._reasons) if reason is None]
-
-    def choices(self) -> list[Choice]:
-        """The finished choices in order."""
-        gathered = zip(self._texts, self._reasons, self._logprobs, self._thoughts, strict=True)
-        return [
-            Choice(index, "".join(texts), reason, tuple(logprobs), "".join(thoughts))
-            for index, (texts, reason, logprobs, thoughts) in enumerate(gathered)
-            if reason is not None
-        ]
 
 
 class ChatEncoder:

@@ -7,10 +7,10 @@ import pytest
 
 from billing.models import Outcome
 from inference.generation import EventStream, TextDelta
-from inference.meter import Meter, clients_gone, metered
+from inference.meter import TextMeter, clients_gone, metered
 
 
-class Settled(Meter):
+class Settled(TextMeter):
     """Notes only how it was settled."""
 
     def __init__(self) -> None:

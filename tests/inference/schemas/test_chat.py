@@ -6,17 +6,15 @@ from typing import Any
 import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
-from inference.api.schemas.chat import (
-    ChatRequest,
+from inference.api.schemas.chat import ChatRequest, decode_chat, wants_usage
+from inference.api.schemas.chat.meaning import (
     choice_count,
-    decode_chat,
     output_limit,
     sampling,
     stops,
     template_messages,
     template_variables,
     wanted_logprobs,
-    wants_usage,
 )
 from inference.errors import InvalidRequest
 from inference.generation import Sampling

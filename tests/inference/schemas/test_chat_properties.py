@@ -6,17 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.api.schemas.chat import (
-    ChatRequest,
-    choice_count,
-    decode_chat,
-    output_limit,
-    sampling,
-    stops,
-    template_messages,
-    template_variables,
-    wanted_logprobs,
-)
+from inference.api.schemas.chat import ChatRequest, conversation_of, decode_chat
 from inference.errors import InvalidRequest
 
 CANARY = "canary"
@@ -38,9 +28,7 @@ def outcome(body: Any) -> ChatRequest | InvalidRequest:
         assert CANARY not in f"{result!r} {result.message} {result.param} {result.code}"
         return result
     # What was accepted can be carried on.
-    sampling(request), stops(request), output_limit(request), choice_count(request), wanted_logprobs(request)
-    template_variables(request)
-    assert all(isinstance(message["content"], str) for message in template_messages(request))
+    assert all(isinstance(message["content"], str) for message in conversation_of(request).messages)
     return request
 
 

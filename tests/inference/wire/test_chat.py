@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.generation import ChosenToken, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
-from inference.wire.chat import DONE, ChatEncoder, Choice, Transcript, completion
+from inference.transcript import Choice, Transcript
+from inference.wire.chat import DONE, ChatEncoder, completion
 from tests.inference.wire.openai_types import strict_chunk, strict_completion
 
 USAGE = Usage(input_tokens=7, output_tokens=6, cached_input_tokens=2, reasoning_tokens=1)

@@ -7,30 +7,6 @@ images, audio and structured output are refused.
 
 from inference.api.schemas.chat.checks import decode_chat
 from inference.api.schemas.chat.fields import ChatRequest
-from inference.api.schemas.chat.meaning import (
-    choice_count,
-    conversion_ms,
-    output_limit,
-    sampling,
-    stops,
-    template_messages,
-    template_variables,
-    token_ids_ms,
-    wanted_logprobs,
-    wants_usage,
-)
+from inference.api.schemas.chat.meaning import conversation_of, conversion_ms, wants_usage
 
-__all__ = [
-    "ChatRequest",
-    "choice_count",
-    "conversion_ms",
-    "decode_chat",
-    "output_limit",
-    "sampling",
-    "stops",
-    "template_messages",
-    "template_variables",
-    "token_ids_ms",
-    "wanted_logprobs",
-    "wants_usage",
-]
+__all__ = ["ChatRequest", "conversation_of", "conversion_ms", "decode_chat", "wants_usage"]

@@ -3,7 +3,21 @@
 from typing import Any
 
 from inference.api.schemas.chat.fields import ChatRequest, Message
+from inference.conversation import Conversation
 from inference.generation import Sampling
+
+
+def conversation_of(request: ChatRequest) -> Conversation:
+    """What is asked for."""
+    return Conversation(
+        messages=template_messages(request),
+        sampling=sampling(request),
+        variables=template_variables(request),
+        output_limit=output_limit(request),
+        n=choice_count(request),
+        stop=stops(request),
+        top_logprobs=wanted_logprobs(request),
+    )
 
 
 def output_limit(request: ChatRequest) -> int | None:
@@ -78,14 +92,9 @@ def _text(message: Message) -> str:
 
 
 def conversion_ms(request: ChatRequest) -> float:
-    """Milliseconds that `template_messages` takes at most."""
-    return len(request.messages) * 2e-4
-
-
-def token_ids_ms(request: ChatRequest) -> float:
-    """Milliseconds that `sampling` takes at most, and a look at each token id that it names."""
+    """Milliseconds that `conversation_of` takes at most, and a look at each token id that is named."""
     named = (request.logit_bias, request.allowed_token_ids, request.stop_token_ids)
-    return sum(len(ids) for ids in named if ids) * 5e-5
+    return len(request.messages) * 2e-4 + sum(len(ids) for ids in named if ids) * 5e-5
 
 
 def template_variables(request: ChatRequest) -> dict[str, Any]:
