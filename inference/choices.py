@@ -1,4 +1,4 @@
-"""Several choices of one request: as many requests to engines, their events merged into one stream.
+"""Several choices of one request, of one prompt or several: a request to an engine each, merged into one stream.
 
 Engines disagree about n: vLLM's newer engine gives one choice a response without saying which, and refuses n > 1 at
 temperature 0, where OpenAI repeats itself. Requests of one prompt share the engine's prefix cache.
@@ -6,13 +6,13 @@ temperature 0, where OpenAI repeats itself. Requests of one prompt share the eng
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from msgspec.structs import replace
 
 from inference.errors import BackendUnavailable
-from inference.generation import Event, EventStream, Finish, Generation, ReasoningDelta, TextDelta, Usage
+from inference.generation import Event, EventStream, Finish, Generation, ReasoningDelta, TextDelta, ToolCalled, Usage
 
 # Events that may wait for a slow client before the engines are held back.
 BUFFERED = 64
@@ -26,16 +26,22 @@ Queue = asyncio.Queue[tuple[int, Event | BaseException]]
 Answering = Callable[[Generation], EventStream]
 
 
-async def every_choice(generation: Generation, answering: Answering) -> EventStream:
-    """The events of `generation.n` choices. `answering` answers a generation with n = 1.
+async def every_choice(generations: Sequence[Generation], answering: Answering) -> EventStream:
+    """The events of all choices of all generations, numbered one generation after the other.
 
-    In `Usage` the prompt counts once, as OpenAI has it. The first error ends all.
+    `answering` answers a generation with n = 1. In `Usage` a prompt counts once, as OpenAI has it, and from when an
+    engine has told of it. The first error ends all.
     """
+    singles = [
+        (_single(generation, choice), prompt)
+        for prompt, generation in enumerate(generations)
+        for choice in range(generation.n)
+    ]
     queue: Queue = asyncio.Queue(BUFFERED)
     run = _Run(answering, queue)
-    tasks = [asyncio.create_task(run.pump(_single(generation, index), index)) for index in range(generation.n)]
+    tasks = [asyncio.create_task(run.pump(single, index)) for index, (single, _) in enumerate(singles)]
     counts: dict[int, Usage] = {}
-    unfinished = generation.n
+    unfinished = len(singles)
     try:
         while unfinished:
             index, event = await queue.get()
@@ -43,7 +49,7 @@ async def every_choice(generation: Generation, answering: Answering) -> EventStr
                 raise event
             if isinstance(event, Usage):
                 counts[index] = event
-                event = _together(counts.values())
+                event = _together([(singles[known][1], usage) for known, usage in counts.items()])
             elif isinstance(event, Finish):
                 unfinished -= 1
             yield event
@@ -90,7 +96,7 @@ class _Run:
                 async with aclosing(self._answering(generation)) as events:
                     async for event in events:
                         self._began = True
-                        if isinstance(event, TextDelta | ReasoningDelta | Finish):
+                        if isinstance(event, TextDelta | ReasoningDelta | ToolCalled | Finish):
                             event.index = index
                         await self._queue.put((index, event))
                 return
@@ -105,11 +111,18 @@ class _Run:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _together(counts: Collection[Usage]) -> Usage:
+def _together(counts: Sequence[tuple[int, Usage]]) -> Usage:
+    """The sum of what the choices took, each with the number of its prompt."""
+    inputs: dict[int, int] = {}
+    cached: dict[int, int] = {}
+    for prompt, usage in counts:
+        inputs[prompt] = max(inputs.get(prompt, 0), usage.input_tokens)
+        cached[prompt] = max(cached.get(prompt, 0), usage.cached_input_tokens)
+    usages = [usage for _, usage in counts]
     return Usage(
-        input_tokens=max(usage.input_tokens for usage in counts),
-        output_tokens=sum(usage.output_tokens for usage in counts),
-        cached_input_tokens=max(usage.cached_input_tokens for usage in counts),
-        reasoning_tokens=sum(usage.reasoning_tokens for usage in counts),
-        source=next(iter(counts)).source,
+        input_tokens=sum(inputs.values()),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cached_input_tokens=sum(cached.values()),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
+        source=usages[0].source,
     )

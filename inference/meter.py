@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 import weakref
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any, TypedDict, Unpack
 
@@ -112,11 +113,15 @@ class Meter:
 class TextMeter(Meter):
     """The same for text that is generated, which is counted here where the engine does not."""
 
-    def __init__(self, *, generation: Generation, tokenizer: Tokenizer, **request: Unpack[Request]) -> None:
-        """`tokenizer` counts what the engine did not; `request` as of `Meter`."""
-        source = TokenSource.COUNTED if generation.prompt_counted else TokenSource.ESTIMATED
-        super().__init__(**request, input_tokens=generation.prompt_tokens, token_source=source)
-        self._prompt = generation.prompt
+    def __init__(self, *, generations: Sequence[Generation], tokenizer: Tokenizer, **request: Unpack[Request]) -> None:
+        """`generations`: one for each prompt; `tokenizer` counts what the engine did not; `request` as of `Meter`."""
+        counted = all(generation.prompt_counted for generation in generations)
+        super().__init__(
+            **request,
+            input_tokens=sum(generation.prompt_tokens for generation in generations),
+            token_source=TokenSource.COUNTED if counted else TokenSource.ESTIMATED,
+        )
+        self._prompts = tuple(generation.prompt for generation in generations)
         self._tokenizer = tokenizer
         self._noted = self._arrived
         # By choice, what came without a count; an engine that counts leaves hardly anything here.
@@ -167,7 +172,7 @@ class TextMeter(Meter):
         if entry.token_source == TokenSource.REPORTED and not (thoughts or answers):
             return None
         if entry.token_source == TokenSource.ESTIMATED:
-            entry.input_tokens = await count_tokens(self._tokenizer, self._prompt)
+            entry.input_tokens = sum([await count_tokens(self._tokenizer, prompt) for prompt in self._prompts])
         thought = sum([await count_answer(self._tokenizer, text) for text in thoughts])
         entry.reasoning_tokens += thought
         entry.output_tokens += thought + sum([await count_answer(self._tokenizer, text) for text in answers])
@@ -190,8 +195,8 @@ class TextMeter(Meter):
 
     def _complete(self, outcome: Outcome) -> None:
         entry = self.entry
-        if entry.token_source == TokenSource.ESTIMATED and len(self._prompt) <= INLINE_CHARACTERS:
-            entry.input_tokens = self._tokenizer.count(self._prompt)
+        if entry.token_source == TokenSource.ESTIMATED and sum(map(len, self._prompts)) <= INLINE_CHARACTERS:
+            entry.input_tokens = sum(map(self._tokenizer.count, self._prompts))
             entry.token_source = TokenSource.COUNTED
         if outcome == Outcome.CANCELLED:
             self._guess_missing()

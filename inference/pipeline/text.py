@@ -1,5 +1,7 @@
 """From a conversation to the events of an answer that is metered: what chat completions and responses share."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -90,7 +92,7 @@ def answered(generation: Generation, asked: Asked) -> EventStream:
     """
     offer = asked.offer
     tokenizer = assets_of(offer).tokenizer
-    meter = text_meter(generation, asked)
+    meter = text_meter([generation], asked)
 
     def answering(single: Generation, *, whole: bool = False) -> EventStream:
         events = routed(single, offer, meter, whole=whole)
@@ -99,12 +101,12 @@ def answered(generation: Generation, asked: Asked) -> EventStream:
     if generation.n == 1:
         events = answering(generation, whole=not asked.streamed)
     else:
-        events = every_choice(generation, answering)
+        events = every_choice([generation], answering)
     return metered(events, meter, choices=generation.n)
 
 
-def text_meter(generation: Generation, asked: Asked) -> TextMeter:
-    """The meter of a request for text. Raises `MeteringUnavailable` where nothing can be recorded."""
+def text_meter(generations: Sequence[Generation], asked: Asked) -> TextMeter:
+    """The meter of a request by one prompt or several. Raises `MeteringUnavailable` where nothing can be recorded."""
     offer, arrival, principal = asked.offer, asked.arrival, asked.principal
     return TextMeter(
         request_id=arrival.request_id,
@@ -115,7 +117,7 @@ def text_meter(generation: Generation, asked: Asked) -> TextMeter:
         price=asked.catalogue.prices.find(
             principal.organization_id, offer.model_id, offer.model_class, arrival.started_at
         ),
-        generation=generation,
+        generations=generations,
         tokenizer=assets_of(offer).tokenizer,
         started_at=arrival.started_at,
         arrived=arrival.monotonic,
