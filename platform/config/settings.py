@@ -134,6 +134,11 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 
 # -- the API --------------------------------------------------------------------------------------------------
 MAX_BODY_BYTES: int = env.int("MAX_BODY_BYTES", default=20 * 1024 * 1024)
+IMAGE_MAX_BYTES: int = env.int("IMAGE_MAX_BYTES", default=20 * 1024 * 1024)
+IMAGE_MAX_PIXELS: int = env.int("IMAGE_MAX_PIXELS", default=36_000_000)
+IMAGES_PER_REQUEST: int = env.int("IMAGES_PER_REQUEST", default=16)
+REMOTE_IMAGES: bool = env.bool("REMOTE_IMAGES", default=False)
+REMOTE_IMAGE_SECONDS: float = env.float("REMOTE_IMAGE_SECONDS", default=10.0)
 MODEL_ASSETS_DIR = Path(env.str("MODEL_ASSETS_DIR", default=str(BASE_DIR / "demo" / "assets")))
 STREAM_KEEPALIVE_SECONDS: float = env.float("STREAM_KEEPALIVE_SECONDS", default=15.0)
 DRAIN_SECONDS: float = env.float("DRAIN_SECONDS", default=30.0)

@@ -1,0 +1,84 @@
+"""From the URLs of a request's pictures to checked files: `data:` is decoded, `https:` fetched if that is allowed."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from urllib.parse import unquote_to_bytes
+
+from django.conf import settings
+
+from inference.conversation import Picture
+from inference.errors import InvalidRequest
+from inference.images.checking import check_image, file_too_large
+from inference.images.remote import Remote, fetch
+from inference.large_requests import INLINE_MS, beside_the_loop
+
+# A small file may hold a large picture: always beside the loop.
+CHECKING_MS = INLINE_MS + 1
+# Of a URL, what is looked at for its scheme and media type.
+HEAD_CHARACTERS = 200
+
+
+async def load_pictures(pictures: Sequence[Picture], *, remote: Remote | None = None) -> tuple[bytes, ...]:
+    """The encoded files (PNG, JPEG, WebP, still GIF), each checked, in the same order.
+
+    Raises `InvalidRequest` with the `param` of the picture that is wrong. `remote` says what may be fetched; None: what
+    is public.
+    """
+    if len(pictures) > settings.IMAGES_PER_REQUEST:
+        raise too_many(pictures[settings.IMAGES_PER_REQUEST].param)
+    # One after the other: the memory that many large pictures take at once is what a limit is for.
+    return tuple([await _load(picture, remote) for picture in pictures])
+
+
+def too_many(param: str) -> InvalidRequest:
+    """The error for one more image than a request may have."""
+    return InvalidRequest(
+        f"Invalid '{param}': a request may have at most {settings.IMAGES_PER_REQUEST} images.",
+        param=param,
+        code="too_many_images",
+    )
+
+
+async def _load(picture: Picture, remote: Remote | None) -> bytes:
+    scheme = picture.url[:HEAD_CHARACTERS].lstrip().partition(":")[0].lower()
+    if scheme == "data":
+        return await beside_the_loop(CHECKING_MS, _from_data_url, picture.url, picture.param)
+    if scheme not in ("https", "http"):
+        raise _wrong_url(picture.param, "expected a data: URL with a base64-encoded image")
+    if not settings.REMOTE_IMAGES:
+        raise _wrong_url(picture.param, "this server fetches no images; send a data: URL with a base64-encoded image")
+    data = await fetch(picture.url, param=picture.param, remote=remote)
+    await beside_the_loop(CHECKING_MS, check_image, data, param=picture.param)
+    return data
+
+
+def _from_data_url(url: str, param: str) -> bytes:
+    """The checked file in a `data:` URL (RFC 2397), which must be base64; its media type is not believed."""
+    head, comma, encoded = url.lstrip().partition(",")
+    if not comma or not head[:HEAD_CHARACTERS].lower().rstrip().endswith(";base64"):
+        raise _wrong_url(param, "expected a data: URL with a base64-encoded image")
+    # Four characters are three bytes; line breaks, which some encoders write, are few.
+    if len(encoded) > (settings.IMAGE_MAX_BYTES + 3) * 1.5:
+        raise file_too_large(param)
+    data = _from_base64(encoded)
+    if data is None:
+        raise InvalidRequest(
+            f"Invalid '{param}': the image is not valid base64.", param=param, code="invalid_base64_image"
+        )
+    check_image(data, param=param)
+    return data
+
+
+def _from_base64(encoded: str) -> bytes | None:
+    """The bytes; None for what is none. Percent-escapes, line breaks and a missing end are forgiven."""
+    try:
+        raw = unquote_to_bytes(encoded) if "%" in encoded else encoded.encode("ascii")
+        raw = b"".join(raw.split()).rstrip(b"=")
+        return base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        return None
+
+
+def _wrong_url(param: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{param}': {reason}.", param=param, code="invalid_image_url")
