@@ -7,15 +7,8 @@ import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
 from inference.api.schemas.chat import ChatRequest, decode_chat, wants_usage
-from inference.api.schemas.chat.meaning import (
-    choice_count,
-    output_limit,
-    sampling,
-    stops,
-    template_messages,
-    template_variables,
-    wanted_logprobs,
-)
+from inference.api.schemas.chat.meaning import output_limit, template_messages, template_variables, wanted_logprobs
+from inference.api.schemas.sampling import choice_count, sampling, stops
 from inference.errors import InvalidRequest
 from inference.generation import Sampling
 

@@ -7,6 +7,7 @@ images, audio and structured output are refused.
 
 from inference.api.schemas.chat.checks import decode_chat
 from inference.api.schemas.chat.fields import ChatRequest
-from inference.api.schemas.chat.meaning import conversation_of, conversion_ms, wants_usage
+from inference.api.schemas.chat.meaning import conversation_of, conversion_ms
+from inference.api.schemas.sampling import wants_usage
 
 __all__ = ["ChatRequest", "conversation_of", "conversion_ms", "decode_chat", "wants_usage"]

@@ -4,6 +4,7 @@ from inference.api.schemas import problems
 from inference.api.schemas.chat.fields import ChatRequest, Message, Part
 from inference.api.schemas.chat.meaning import output_limit
 from inference.api.schemas.decoding import decode
+from inference.api.schemas.sampling import check_sampling
 from inference.chat_template import RESERVED_VARIABLES
 
 ROLES_OF_TOOLS = ("tool", "function")
@@ -62,15 +63,10 @@ def _refuse_unsupported(request: ChatRequest) -> None:
 
 def _check_combinations(request: ChatRequest) -> None:
     """Raises for fields that are fine alone and wrong together."""
-    if request.stream_options is not None and not request.stream:
-        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        raise problems.invalid_value("stream_options", message)
+    check_sampling(request, output_limit(request))
     if request.top_logprobs and not request.logprobs:
         message = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
         raise problems.invalid_value("top_logprobs", message)
-    limit = output_limit(request)
-    if request.min_tokens and limit is not None and request.min_tokens > limit:
-        raise problems.invalid_value("min_tokens", "Invalid 'min_tokens': more than the most tokens of the answer.")
     if request.chat_template_kwargs and not RESERVED_VARIABLES.isdisjoint(request.chat_template_kwargs):
         reserved = sorted(RESERVED_VARIABLES.intersection(request.chat_template_kwargs))
         message = f"Invalid 'chat_template_kwargs': these names are reserved: {', '.join(reserved)}."

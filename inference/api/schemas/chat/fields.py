@@ -4,10 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=1)]
-TokenId = Annotated[int, Meta(ge=0)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Bias = Annotated[float, Meta(ge=-100, le=100)]
+from inference.api.schemas.sampling import Count, SamplingFields
+
 # OpenAI's own pattern. It also keeps a name from completing a special token together with the text that follows it.
 Name = Annotated[str, Meta(pattern=r"^[^\s<|\\/>]+\Z", max_length=64)]
 MetadataKey = Annotated[str, Meta(max_length=64)]
@@ -34,52 +32,23 @@ class Message(Struct, gc=False):
     audio: Any = None
 
 
-class StreamOptions(Struct, gc=False):
-    """Extras of a stream. Obfuscation is padding that we never send."""
-
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
-
-
 class ResponseFormat(Struct, gc=False):
     """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
 
 
-class ChatRequest(Struct, gc=False, kw_only=True):
+class ChatRequest(SamplingFields, gc=False, kw_only=True):
     """A chat completion as the client asks for it."""
 
     model: str
     messages: Annotated[list[Message], Meta(min_length=1)]
 
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
     max_completion_tokens: Count | None = None
-    max_tokens: Count | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    logit_bias: dict[TokenId, Bias] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-
-    # vLLM's extra fields.
-    top_k: Annotated[int, Meta(ge=-1)] | None = None
-    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
-    min_tokens: Annotated[int, Meta(ge=0)] | None = None
-    stop_token_ids: Annotated[list[TokenId], Meta(max_length=1000)] | None = None
-    ignore_eos: bool | None = None
-    skip_special_tokens: bool | None = None
-    include_stop_str_in_output: bool | None = None
-    bad_words: Annotated[list[Annotated[str, Meta(min_length=1, max_length=1000)]], Meta(max_length=1000)] | None = None
-    allowed_token_ids: Annotated[list[TokenId], Meta(min_length=1)] | None = None
+    # vLLM's.
     chat_template_kwargs: dict[str, Any] | None = None
 
     # Accepted without effect: labels, hints about caching and speed, and what only matters with tools.

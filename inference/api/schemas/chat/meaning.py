@@ -3,8 +3,8 @@
 from typing import Any
 
 from inference.api.schemas.chat.fields import ChatRequest, Message
+from inference.api.schemas.sampling import choice_count, sampling, stops
 from inference.conversation import Conversation
-from inference.generation import Sampling
 
 
 def conversation_of(request: ChatRequest) -> Conversation:
@@ -25,49 +25,9 @@ def output_limit(request: ChatRequest) -> int | None:
     return request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
 
 
-def choice_count(request: ChatRequest) -> int:
-    """How many answers the client wants."""
-    return request.n or 1
-
-
-def stops(request: ChatRequest) -> tuple[str, ...]:
-    """The texts at which an answer ends; empty ones, which no engine takes, mean nothing and are left out."""
-    stop = request.stop
-    if not stop:
-        return ()
-    return (stop,) if isinstance(stop, str) else tuple(text for text in stop if text)
-
-
 def wanted_logprobs(request: ChatRequest) -> int | None:
     """None: no logprobs; otherwise of how many alternatives beside the chosen token."""
     return (request.top_logprobs or 0) if request.logprobs else None
-
-
-def wants_usage(request: ChatRequest) -> bool:
-    """Whether a stream ends with the usage."""
-    return request.stream_options is not None and bool(request.stream_options.include_usage)
-
-
-def sampling(request: ChatRequest) -> Sampling:
-    """How tokens are to be chosen."""
-    return Sampling(
-        temperature=request.temperature,
-        top_p=request.top_p,
-        presence_penalty=request.presence_penalty,
-        frequency_penalty=request.frequency_penalty,
-        seed=request.seed,
-        logit_bias=request.logit_bias or None,
-        top_k=request.top_k,
-        min_p=request.min_p,
-        repetition_penalty=request.repetition_penalty,
-        min_tokens=request.min_tokens,
-        stop_token_ids=tuple(request.stop_token_ids or ()),
-        ignore_eos=request.ignore_eos,
-        skip_special_tokens=request.skip_special_tokens,
-        include_stop_str_in_output=request.include_stop_str_in_output,
-        bad_words=tuple(request.bad_words or ()),
-        allowed_token_ids=tuple(request.allowed_token_ids or ()),
-    )
 
 
 def template_messages(request: ChatRequest) -> list[dict[str, Any]]:
