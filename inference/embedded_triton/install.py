@@ -14,8 +14,9 @@ from inference.embedded_triton.platforms import check_platform, find_python
 
 # nvidia-pytriton 0.7.0 carries tritonserver 2.51.0 (24.10) and is the newest there is. Its declared dependencies are
 # for the pytriton wrapper, which is not used: hence --no-deps. numpy must stay below 2, or the stub dies of every text
-# tensor; that is also why the gateway's own environment will not do. The demo models count tokens with `tokenizers`.
-PINS = ("nvidia-pytriton==0.7.0", "numpy==1.26.4", "tokenizers==0.23.3")
+# tensor; that is also why the gateway's own environment will not do. The demo models count tokens with `tokenizers`
+# and read and draw pictures with Pillow.
+PINS = ("nvidia-pytriton==0.7.0", "numpy==1.26.4", "tokenizers==0.23.3", "pillow==13.0.0")
 MARKER = "installed.json"
 
 
@@ -51,7 +52,7 @@ def _install(venv: Path, python: str, progress: Callable[[str], object]) -> None
     progress("Triton: making a virtual environment of its own ...")
     shutil.rmtree(venv, ignore_errors=True)
     _run([python, "-m", "venv", str(venv)])
-    progress(f"Triton: installing {', '.join(PINS)} (about 80 MB to download) ...")
+    progress(f"Triton: installing {', '.join(PINS)} (about 90 MB to download) ...")
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-input", "--only-binary=:all:"]
     _run([*pip, "--quiet", "--disable-pip-version-check", *PINS])
     # Last, and by rename: without it the next call starts over.
