@@ -20,6 +20,7 @@ EMBEDDED = not DATABASE_URL
 DEBUG: bool = env.bool("DEBUG", default=False)
 
 SECRET_KEY, API_KEY_PEPPER = secrets_of(("SECRET_KEY", "API_KEY_PEPPER"), VAR_DIR, embedded=EMBEDDED)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 API_KEY_PREFIX: str = env.str("API_KEY_PREFIX", default="sk-hanse-")
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else [])
