@@ -1,13 +1,11 @@
 """Chat templates: a conversation into the text that a model was trained on.
 
-The text that a template is given comes from customers, and the engine tokenizes the result with special tokens switched
-on: text that spells a special token would become one, and could end a turn or pose as the system. `neutralise` breaks
-every such spelling with a space after its first character ("<|im_end|>" becomes "< |im_end|>"): still readable for
-model and customer, a character that no tokenizer's normalizer drops, and nothing else of the text changes.
+The text that a template is given comes from customers: what of it spells a special token is broken up first, see
+`inference.special_tokens`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
@@ -15,6 +13,7 @@ from jinja2.sandbox import SecurityError
 
 from accounts.errors import ApiError
 from inference.errors import InvalidRequest, ServerError
+from inference.special_tokens import AssetError, SpecialTokens
 from inference.template_sandbox import ENVIRONMENT, BoundedRange, ExhaustedError, RaisedError
 
 # A rendering may hold the conversation some times over (a template may quote it), and its own text.
@@ -53,8 +52,6 @@ ABSENT = {"tools": None, "documents": None}
 MARKERS = re.compile(
     r"<[|\uff5c][^<>|\uff5c\s'\"]{1,80}[|\uff5c]>|</?(?:s|bos|eos|pad|unk)>|<(?:start|end)_of_[a-z_]+>|\[/?[A-Z][A-Z_]+\]"
 )
-# The first that no special token holds breaks spellings.
-BREAKS = (" ", "\u200b", "\u2060")
 # Milliseconds of a rendering, measured with a template that calls a macro for each message; marks are characters that a
 # special token begins with. Variables of the client's own may nest as they like.
 MS_PER_MESSAGE = 6e-3
@@ -66,22 +63,6 @@ MANY_MESSAGES = 1000
 # Of a text this long what its marks cost is as little as a message.
 LONG_TEXT = 200
 PROBE = "A text that no template holds."
-
-
-class AssetError(Exception):
-    """A model's template or tokenizer cannot be used; the message is for the operator and holds no content."""
-
-
-def spelling(tokens: Iterable[str]) -> re.Pattern[str]:
-    """An expression that finds the first character of every spelling of a token of two characters or more.
-
-    A look-ahead, so that spellings that overlap are all found. Grouped by that character, so that the scan of a text
-    stops only where a token could begin.
-    """
-    by_first: dict[str, list[str]] = {}
-    for token in tokens:
-        by_first.setdefault(token[0], []).append(re.escape(token[1:]))
-    return re.compile("|".join(f"{re.escape(first)}(?={'|'.join(rests)})" for first, rests in by_first.items()))
 
 
 class ChatTemplate:
@@ -109,17 +90,9 @@ class ChatTemplate:
         tokens = {"bos_token": bos_token, "eos_token": eos_token, "unk_token": unk_token, "pad_token": pad_token}
         # jinja2's own `new_context` puts the globals together again for every rendering.
         self._constants = {**self._template.globals, **ABSENT, **tokens, "add_generation_prompt": True}
-        self.special_tokens = tuple(dict.fromkeys((*special_tokens, *MARKERS.findall(source))))
-        breakable = [token for token in self.special_tokens if len(token) > 1]
-        self._spelling = spelling(breakable)
-        self._firsts = {token[0] for token in breakable}
-        joined = "".join(self.special_tokens)
-        free = next((mark for mark in BREAKS if mark not in joined), None)
-        if free is None:
-            raise AssetError("The tokenizer's special tokens hold all the characters that could break them up.")
-        self._broken = rf"\g<0>{free}"
-        # Nothing can be put inside these.
-        self._lone = str.maketrans({token: "?" for token in self.special_tokens if len(token) == 1})
+        self._special = SpecialTokens((*special_tokens, *MARKERS.findall(source)))
+        self.special_tokens = self._special.tokens
+        self.neutralise = self._special.neutralise
         problem = self._problem(PROBE)
         self._wants_parts = problem is not None
         if problem is not None and self._problem([{"type": "text", "text": PROBE}]) is not None:
@@ -133,16 +106,6 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001
             return f"{type(error).__name__} {error}".strip()
         return None if PROBE in prompt else "its text is not in the prompt"
-
-    def neutralise(self, text: str) -> str:
-        """`text` in which no special token is spelled out."""
-        if self._lone:
-            text = text.translate(self._lone)
-        # Most texts hold none of these characters, and looking for one is far cheaper than the expression.
-        for first in self._firsts:
-            if first in text:
-                return self._spelling.sub(self._broken, text)
-        return text
 
     def _neutral(self, value: Any) -> Any:
         """`value` with every string in it neutralised, names of fields too."""
@@ -160,8 +123,7 @@ class ChatTemplate:
         for message in messages[:MANY_MESSAGES]:
             content = message["content"]
             if len(content) > LONG_TEXT:
-                marks = sum(content.count(first) for first in self._firsts)
-                milliseconds += len(content) * MS_PER_CHARACTER + marks * MS_PER_MARK
+                milliseconds += len(content) * MS_PER_CHARACTER + self._special.marks(content) * MS_PER_MARK
         return milliseconds
 
     def render(self, messages: Sequence[Mapping[str, Any]], /, **variables: Any) -> str:
