@@ -2,9 +2,8 @@
 
 import io
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 from django.conf import settings
 from msgspec import Struct
@@ -12,10 +11,13 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from inference.errors import InvalidRequest
 
+T = TypeVar("T")
 Format = Literal["PNG", "JPEG", "WEBP", "GIF"]
 # By their first bytes, whatever name or media type they came with; Pillow is given no other decoder.
 FORMATS: tuple[Format, ...] = ("PNG", "JPEG", "WEBP", "GIF")
 MEBIBYTE = 1024 * 1024
+# Its marker, which compressed data never holds.
+JPEG_SCAN = b"\xff\xda"
 # Real ones have about ten. Each makes the decoder go through all of the picture once more, however short it is.
 MOST_JPEG_SCANS = 100
 
@@ -43,23 +45,29 @@ def check_image(data: bytes, *, param: str) -> ImageInfo:
     Raises `InvalidRequest` with `param` for what is no PNG, JPEG, WebP or still GIF, is larger than `IMAGE_MAX_BYTES`
     or `IMAGE_MAX_PIXELS`, or is broken.
     """
-    with opened(data, param=param) as image:
-        info = ImageInfo(_format(image), *image.size)
-        if isinstance(image, ImageFile.ImageFile):
-            # A JPEG is read to its end all the same, at an eighth of the width and height.
-            image.draft(image.mode, (1, 1))
-        image.load()
+    return with_image(data, _decoded, param=param)
+
+
+def _decoded(image: Image.Image) -> ImageInfo:
+    info = ImageInfo(_format(image), *image.size)
+    if isinstance(image, ImageFile.ImageFile):
+        # A JPEG is read to its end all the same, at an eighth of the width and height.
+        image.draft(image.mode, (1, 1))
+    image.load()
     return info
 
 
-@contextmanager
-def opened(data: bytes, *, param: str) -> Iterator[Image.Image]:
-    """The image in `data`, within all limits but not yet decoded; raises as `check_image`, also while it is used."""
+def with_image(data: bytes, work: Callable[[Image.Image], T], *, param: str) -> T:
+    """What `work` makes of the image in `data`, which is within all limits but not yet decoded.
+
+    Raises `InvalidRequest` as `check_image` does, also for what goes wrong in `work`.
+    """
     _check_bytes(data, param)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_header(image, data, param)
-            yield image
+            problem = _problem_of(image, data, param)
+            if problem is None:
+                return work(image)
     except UnidentifiedImageError:
         problem = InvalidRequest(
             f"Invalid '{param}': the image must be a PNG, JPEG, WebP or GIF file.",
@@ -68,9 +76,7 @@ def opened(data: bytes, *, param: str) -> Iterator[Image.Image]:
         )
     except UNREADABLE:
         problem = _unreadable(param)
-    else:
-        return
-    # Outside: what Pillow says may hold pieces of the file, and must not become the cause of what we raise.
+    # Out here: what Pillow says may hold pieces of the file, and must not become the cause of what we raise.
     raise problem
 
 
@@ -89,27 +95,19 @@ def _check_bytes(data: bytes, param: str) -> None:
         raise file_too_large(param)
 
 
-def _check_header(image: Image.Image, data: bytes, param: str) -> None:
-    """Raises for what would cost too much to decode."""
+def _problem_of(image: Image.Image, data: bytes, param: str) -> InvalidRequest | None:
+    """What is wrong with an image that would cost too much to decode, or show only a part of itself."""
     width, height = image.size
     if width * height > settings.IMAGE_MAX_PIXELS:
-        raise InvalidRequest(
-            f"Invalid '{param}': the image has more than {settings.IMAGE_MAX_PIXELS} pixels.",
-            param=param,
-            code="image_too_large",
-        )
-    if width < 1 or height < 1:
-        raise _unreadable(param)
+        message = f"Invalid '{param}': the image has more than {settings.IMAGE_MAX_PIXELS} pixels."
+        return InvalidRequest(message, param=param, code="image_too_large")
     kind = _format(image)
     # A JPEG with further pictures, as phones make them, counts as its first one.
     if kind != "JPEG" and getattr(image, "is_animated", False):
-        raise InvalidRequest(
-            f"Invalid '{param}': the image is animated; send a single picture.",
-            param=param,
-            code="invalid_image_format",
-        )
-    if kind == "JPEG" and data.count(b"\xff\xda") > MOST_JPEG_SCANS:
-        raise _unreadable(param)
+        message = f"Invalid '{param}': the image is animated; send a single picture."
+        return InvalidRequest(message, param=param, code="invalid_image_format")
+    scans = data.count(JPEG_SCAN) if kind == "JPEG" else 0
+    return _unreadable(param) if width < 1 or height < 1 or scans > MOST_JPEG_SCANS else None
 
 
 def _format(image: Image.Image) -> Format:
