@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from inference.api.schemas.effort import Effort
 from inference.api.schemas.sampling import Count, SamplingFields
 
 # OpenAI's own pattern. It also keeps a name from completing a special token together with the text that follows it.
@@ -47,7 +48,7 @@ class ChatRequest(SamplingFields, gc=False, kw_only=True):
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    reasoning_effort: Effort | None = None
     # vLLM's.
     chat_template_kwargs: dict[str, Any] | None = None
 

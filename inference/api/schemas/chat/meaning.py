@@ -3,6 +3,7 @@
 from typing import Any
 
 from inference.api.schemas.chat.fields import ChatRequest, Message
+from inference.api.schemas.effort import effort_variables
 from inference.api.schemas.sampling import choice_count, sampling, stops
 from inference.conversation import Conversation
 
@@ -59,9 +60,4 @@ def conversion_ms(request: ChatRequest) -> float:
 
 def template_variables(request: ChatRequest) -> dict[str, Any]:
     """What the client passes to the chat template beside the messages."""
-    variables = dict(request.chat_template_kwargs or ())
-    if request.reasoning_effort is not None:
-        variables.setdefault("reasoning_effort", request.reasoning_effort)
-        # What templates ask whose models think or do not, and know no degrees (Qwen3, GLM).
-        variables.setdefault("enable_thinking", request.reasoning_effort != "none")
-    return variables
+    return {**effort_variables(request.reasoning_effort), **(request.chat_template_kwargs or {})}
