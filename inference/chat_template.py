@@ -8,17 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SecurityError
 
 from accounts.errors import ApiError
 from inference.errors import InvalidRequest, ServerError
 from inference.special_tokens import AssetError, SpecialTokens
-from inference.template_sandbox import ENVIRONMENT, BoundedRange, ExhaustedError, RaisedError
-
-# A rendering may hold the conversation some times over (a template may quote it), and its own text.
-MAX_GROWTH = 8
-MAX_OWN_TEXT = 1_000_000
+from inference.template_sandbox import ExhaustedError, RaisedError, compiled, rendered
 
 RESERVED_VARIABLES = frozenset(
     (
@@ -79,12 +74,7 @@ class ChatTemplate:
         pad_token: str = "",
     ) -> None:
         """Compiles `source`; raises AssetError. `special_tokens`: what the tokenizer turns into special ids."""
-        try:
-            self._template = ENVIRONMENT.from_string(source)
-        except TemplateSyntaxError as error:
-            raise AssetError(f"The chat template is wrong in line {error.lineno}: {error.message}") from None
-        except (TemplateError, RecursionError, ValueError) as error:
-            raise AssetError(f"The chat template cannot be compiled: {type(error).__name__}.") from None
+        self._template = compiled(source, "chat template")
         self._source = source
         self._knows_developer = "developer" in source
         tokens = {"bos_token": bos_token, "eos_token": eos_token, "unk_token": unk_token, "pad_token": pad_token}
@@ -160,22 +150,8 @@ class ChatTemplate:
         return turn
 
     def _render(self, turns: list[dict[str, Any]], given: Mapping[str, Any]) -> str:
-        variables = {**self._constants, **given, "messages": turns, "range": BoundedRange()}
-        context = ENVIRONMENT.context_class(ENVIRONMENT, variables, None, self._template.blocks)
-        room: int = MAX_OWN_TEXT
-        measured = False
-        pieces = []
-        for piece in self._template.root_render_func(context):
-            room -= len(piece)
-            if room < 0 and not measured:
-                measured = True
-                room += MAX_GROWTH * (_size(turns) + _size(given))
-            if room < 0:
-                raise ExhaustedError
-            pieces.append(piece)
-        # A macro holds the context that holds it: left to the garbage collector, they would keep the conversation.
-        context.vars.clear()
-        return "".join(pieces)
+        variables = {**self._constants, **given, "messages": turns}
+        return rendered(self._template, variables, lambda: _size(turns) + _size(given))
 
     def _refusal(self, message: str) -> InvalidRequest:
         """What the template says, if it is its own text and not put together from the conversation."""

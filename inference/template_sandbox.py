@@ -5,18 +5,24 @@ of the sandbox nor loop or repeat without end. A text doubled over and over by `
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
+from inference.special_tokens import AssetError
+
 # Far above any real template: what all loops of one rendering, and one repeated text, may come to.
 MAX_ITERATIONS = 1_000_000
 MAX_REPEATED = 1_000_000
+# A rendering may hold what it is given some times over (a template may quote it), and its own text.
+MAX_GROWTH = 8
+MAX_OWN_TEXT = 1_000_000
 DICT_ATTRIBUTES = frozenset(dir(dict))
 
 
@@ -127,3 +133,35 @@ def _environment() -> _Sandbox:
 
 
 ENVIRONMENT = _environment()
+
+
+def compiled(source: str, name: str) -> Template:
+    """The template in `source`. Raises AssetError, which calls it `name` ("chat template")."""
+    try:
+        return ENVIRONMENT.from_string(source)
+    except TemplateSyntaxError as error:
+        raise AssetError(f"The {name} is wrong in line {error.lineno}: {error.message}") from None
+    except (TemplateError, RecursionError, ValueError) as error:
+        raise AssetError(f"The {name} cannot be compiled: {type(error).__name__}.") from None
+
+
+def rendered(template: Template, variables: dict[str, Any], given: Callable[[], int]) -> str:
+    """What a template makes of `variables`, globals included. `given`: their characters, asked for if it is long.
+
+    Raises ExhaustedError for a text out of all proportion, RaisedError, and anything else that a program may.
+    """
+    context = ENVIRONMENT.context_class(ENVIRONMENT, {**variables, "range": BoundedRange()}, None, template.blocks)
+    room: int = MAX_OWN_TEXT
+    measured = False
+    pieces = []
+    for piece in template.root_render_func(context):
+        room -= len(piece)
+        if room < 0 and not measured:
+            measured = True
+            room += MAX_GROWTH * given()
+        if room < 0:
+            raise ExhaustedError
+        pieces.append(piece)
+    # A macro holds the context that holds it: left to the garbage collector, they would keep the conversation.
+    context.vars.clear()
+    return "".join(pieces)
