@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 
 import tokenizers
 
-from inference.chat_template import AssetError, ChatTemplate
+from inference.chat_template import ChatTemplate
+from inference.fim_template import FimTemplate
+from inference.special_tokens import AssetError
 
 __all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_answer", "count_tokens", "load_assets", "may_well_fit"]
 
@@ -21,6 +23,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Characters that take about a millisecond to count: below, a thread costs more than it saves.
 INLINE_CHARACTERS = 4_000
 FEWEST_BYTES_PER_TOKEN = 2
+# What OpenAI's models, and most since, have between the documents that they are trained on.
+DOCUMENT_END = "<|endoftext|>"
+# What it takes to turn token ids into text and back, for each.
+DECODING_MS_PER_TOKEN = 3e-3
 # A text of so many characters per token of the limit is hardly below it: its beginning is counted first.
 CHARACTERS_PER_TOKEN = 16
 
@@ -92,6 +98,20 @@ class Tokenizer:
         """The tokens of what a model wrote, which nothing is put around."""
         return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
 
+    def text_of(self, ids: Sequence[int]) -> str | None:
+        """The text that an engine, which takes nothing else, turns into just these ids; None where there is none.
+
+        Ids are below `vocabulary_size`. One begin-of-sequence token is put before them as before any prompt.
+        """
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=False)
+        again = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        return text if again == list(ids) else None
+
+    @property
+    def document_start(self) -> str | None:
+        """What stands before a text that begins with nothing; None for a model that knows no such thing."""
+        return self._bos_token or (DOCUMENT_END if DOCUMENT_END in self.special_tokens else None)
+
 
 def may_well_fit(text: str, tokens: int) -> bool:
     """Whether a text is so small that it hardly has more than `tokens` tokens; costs next to nothing.
@@ -132,14 +152,25 @@ class ModelAssets:
     """What a model needs before its engine."""
 
     tokenizer: Tokenizer
-    chat_template: ChatTemplate
+    template: ChatTemplate | None
+    fim: FimTemplate | None = None
+
+    @property
+    def chat_template(self) -> ChatTemplate:
+        """The template of a model that chats; raises AssetError for one that does not."""
+        if self.template is None:
+            raise AssetError("This model has no chat template.")
+        return self.template
 
 
-def load_assets(folder: Path, template_override: str = "") -> ModelAssets:
+def load_assets(
+    folder: Path, template_override: str = "", *, fim_template: str = "", chats: bool = True
+) -> ModelAssets:
     """The assets in a folder laid out as on Hugging Face. Raises AssetError.
 
     `tokenizer.json` is required, `tokenizer_config.json` and `special_tokens_map.json` name the special tokens; the
-    template is `template_override`, else `chat_template.jinja`, else the one in `tokenizer_config.json`.
+    chat template is `template_override`, else `chat_template.jinja`, else the one in `tokenizer_config.json`, and is
+    left out unless the model `chats`.
     """
     if not folder.is_dir():
         raise AssetError(f"{folder} is no folder.")
@@ -148,8 +179,11 @@ def load_assets(folder: Path, template_override: str = "") -> ModelAssets:
     tokens = {name: _token_text(named.get(name)) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
     tokenizer = Tokenizer(folder / "tokenizer.json", bos_token=tokens["bos_token"])
     special = (*tokenizer.special_tokens, *filter(None, tokens.values()), *_additional(named))
+    fim = FimTemplate(fim_template, special_tokens=special) if fim_template else None
+    if not chats:
+        return ModelAssets(tokenizer, None, fim)
     template = template_override or _template(folder, config)
-    return ModelAssets(tokenizer, ChatTemplate(template, special_tokens=special, **tokens))
+    return ModelAssets(tokenizer, ChatTemplate(template, special_tokens=special, **tokens), fim)
 
 
 def _template(folder: Path, config: dict[str, Any]) -> str:

@@ -89,6 +89,40 @@ def test_a_folder_that_cannot_be_used_is_told_by_file(tmp_path: Path) -> None:
         load_assets(folder)
 
 
+def test_a_model_that_does_not_chat_needs_no_chat_template(tmp_path: Path) -> None:
+    folder = write_assets(tmp_path / "model", template=None)
+    fim = "<|fim|>{{ prefix }}<|hole|>{{ suffix }}"
+    assets = load_assets(folder, chats=False, fim_template=fim)
+    assert assets.fim is not None
+    assert assets.fim.render("a<|im_end|>", "b") == "<|fim|>a< |im_end|><|hole|>b"
+    with pytest.raises(AssetError, match="no chat template"):
+        _ = assets.chat_template
+
+
+def test_token_ids_become_the_text_that_becomes_them(folder: Path) -> None:
+    tokenizer = load_assets(folder).tokenizer
+    for text in ("the quick brown fox", "<|im_start|>user\nthe lazy dog<|im_end|>", "Größe \U0001f600", "a \x00 b"):
+        assert tokenizer.text_of(tokenizer.encode(text)) == text
+
+
+def test_token_ids_that_no_text_becomes_are_told(folder: Path) -> None:
+    tokenizer = load_assets(folder).tokenizer
+    # Half a character, and two tokens for what is one.
+    assert tokenizer.text_of(tokenizer.encode("\U0001f600")[:1]) is None
+    halves = [*tokenizer.encode("th"), *tokenizer.encode("e")]
+    assert halves != tokenizer.encode("the")
+    assert tokenizer.text_of(halves) is None
+
+
+def test_a_text_of_nothing_begins_as_a_document_does(tmp_path: Path) -> None:
+    def start(**config: str) -> str | None:
+        return load_assets(write_assets(tmp_path / "model", config=config)).tokenizer.document_start
+
+    assert start() == "<|endoftext|>"
+    assert start(bos_token="<|im_start|>") == "<|im_start|>"
+    assert Tokenizer(saved(byte_level_tokenizer(("<x>",)), tmp_path)).document_start is None
+
+
 def test_a_prompt_has_one_begin_token_whoever_writes_it(tmp_path: Path) -> None:
     tokenizer = byte_level_tokenizer((*SPECIAL, "<s>"))
     bos = tokenizer.token_to_id("<s>")
@@ -96,6 +130,9 @@ def test_a_prompt_has_one_begin_token_whoever_writes_it(tmp_path: Path) -> None:
     counted = Tokenizer(saved(tokenizer, tmp_path), bos_token="<s>")
     assert counted.encode("<s>hello") == counted.encode("hello")
     assert counted.encode("hello")[0] == bos
+    # Token ids may lack it: the engine adds it to them, too.
+    for ids in (counted.encode("hello"), counted.encode("hello")[1:]):
+        assert counted.encode(counted.text_of(ids) or "") == counted.encode("hello")
 
 
 def test_truncation_in_the_file_does_not_shorten_the_count(tmp_path: Path) -> None:
