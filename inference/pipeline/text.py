@@ -50,13 +50,7 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
     effort = assets.chat_template.effort(messages, variables_bytes)
     prompt = await beside_the_loop(effort, assets.chat_template.render, messages, **conversation.variables)
     wanted = conversation.output_limit
-    # Counting is the dearest step: a prompt that should fit is left to the engine, which counts anyway (decision 0013).
-    counted = not may_well_fit(prompt, offer.context_length - answer_limit(offer, wanted))
-    if counted:
-        prompt_tokens = await count_tokens(assets.tokenizer, prompt, offer.context_length)
-    else:
-        # A guess until the engine tells, for a request that ends before.
-        prompt_tokens = max(1, len(prompt) // CHARACTERS_PER_TOKEN)
+    prompt_tokens, counted = await prompt_size(prompt, offer, wanted)
     return Generation(
         request_id=str(asked.arrival.request_id),
         prompt=prompt,
@@ -69,6 +63,17 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
         top_logprobs=conversation.top_logprobs,
         param=conversation.param,
     )
+
+
+async def prompt_size(prompt: str, offer: Offer, wanted: int | None) -> tuple[int, bool]:
+    """The tokens of a prompt for an answer of so many (None: no limit is named), and whether they are counted.
+
+    Counting is the dearest step: a prompt that should fit is left to the engine, which counts anyway (decision 0013),
+    and its tokens are a guess until then, for a request that ends before.
+    """
+    if may_well_fit(prompt, offer.context_length - answer_limit(offer, wanted)):
+        return max(1, len(prompt) // CHARACTERS_PER_TOKEN), False
+    return await count_tokens(assets_of(offer).tokenizer, prompt, offer.context_length), True
 
 
 def token_ids_ms(sampling: Sampling) -> float:
