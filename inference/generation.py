@@ -8,6 +8,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from inference.tensor_map import TensorMap
+
 
 class Sampling(Struct, frozen=True):
     """How tokens are chosen. None: the engine's own default."""
@@ -154,6 +156,8 @@ class Target(Struct, frozen=True):
     max_concurrency: int
     headers: dict[str, str]
     options: dict[str, object]
+    # Of those that generate no text.
+    tensor_map: TensorMap | None = None
 
     @property
     def model_url(self) -> str:

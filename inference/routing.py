@@ -113,7 +113,7 @@ class Router:
         if state is None:
             return DeploymentState(target, engine)
         before = state.target
-        if state.retired or (before.headers, before.options) != (target.headers, target.options):
+        if state.retired or _how(before) != _how(target):
             state.forgive()
         state.retired = False
         state.target = target
@@ -247,6 +247,11 @@ def _is_better(state: DeploymentState, other: DeploymentState, now: float) -> bo
     if load != others_load:
         return load < others_load
     return (now - state.chosen_at) * weight > (now - other.chosen_at) * others_weight
+
+
+def _how(target: Target) -> tuple[object, ...]:
+    """What of a deployment, beside its address, may be why it failed."""
+    return target.headers, target.options, target.tensor_map
 
 
 def _longer(pause: float) -> float:

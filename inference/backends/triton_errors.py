@@ -1,7 +1,7 @@
 """What Triton's error texts mean. The texts themselves may hold a prompt: they are neither logged nor passed on.
 
 Every error of the generate extension comes as 400 (server/src/http_server.cc frees the error before mapping its code),
-so the status says nothing and the message is what there is.
+so the status says nothing and the message is what there is. Errors of `/infer` come with a status of their own.
 """
 
 from accounts.errors import ApiError
@@ -41,6 +41,10 @@ _ENGINE_DEAD = tuple(
 # Statuses of whatever stands before Triton, or of its restricted API.
 _SECRET_REFUSED = frozenset({401, 403})
 _TOO_MANY = 429
+# The codes of TritonError on /infer.
+_INVALID, _NOT_FOUND, _INTERNAL, _UNSUPPORTED, _UNAVAILABLE = 400, 404, 500, 501, 503
+_STUB_DEAD = ("is not healthy",)
+_NOT_READY = ("request for unknown model", "model version not ready")
 
 
 def backend_error(text: str, *, began: bool) -> ApiError:
@@ -59,6 +63,25 @@ def backend_error(text: str, *, began: bool) -> ApiError:
     if any(part in lowered for part in _DOWN):
         return failed(Reason.ENGINE_DOWN) if began else unavailable(Reason.ENGINE_DOWN)
     return failed(Reason.ENGINE_ERROR)
+
+
+def infer_error(status: int, text: str) -> ApiError:
+    """The error for Triton's `text` to a call of `/infer`, whose `status` is that of its code."""
+    lowered = text.lower()
+    if status == _UNAVAILABLE:
+        return unavailable(BUSY if any(part in lowered for part in _BUSY) else Reason.ENGINE_DOWN)
+    if status == _NOT_FOUND or (status == _INTERNAL and any(part in lowered for part in _STUB_DEAD)):
+        return unavailable(Reason.ENGINE_DOWN)
+    if status == _INVALID:
+        # Also what is only not ready comes so, in Triton's own words and nobody else's.
+        if lowered.startswith(_NOT_READY):
+            return unavailable(Reason.ENGINE_DOWN)
+        if any(part in lowered for part in _TOO_LONG):
+            return ContextLengthExceeded("The input is longer than this model's maximum context length.", param="input")
+        return EngineRefused(FAILED)
+    if status in (_INTERNAL, _UNSUPPORTED):
+        return failed(Reason.ENGINE_ERROR)
+    return status_error(status)
 
 
 def status_error(status: int) -> BackendUnavailable:
