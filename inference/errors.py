@@ -17,6 +17,12 @@ class UnknownRoute(InvalidRequest):
     code = "unknown_url"
 
 
+class NotStored(InvalidRequest):
+    """It names something of an earlier request, of which nothing is kept."""
+
+    status = 404
+
+
 class MethodNotSupported(InvalidRequest):
     """The URL exists, with other methods; `headers` carries Allow."""
 

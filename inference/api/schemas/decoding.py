@@ -56,11 +56,21 @@ def decode(body: bytes, shape: type[T]) -> T:
     raise problem
 
 
-def _problem(text: str, shape: type) -> InvalidRequest:
-    """The answer to msgspec's message `text` about a body that should have been `shape`."""
+def convert(value: Any, shape: type[T], path: str) -> T:
+    """A decoded part of a body, which stands at `path`, as `shape`. Raises InvalidRequest."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        problem = _problem(str(error), shape, path)
+    raise problem
+
+
+def _problem(text: str, shape: type, prefix: str = "") -> InvalidRequest:
+    """The answer to msgspec's message `text` about a body, or its part at `prefix`, that should have been `shape`."""
     location = LOCATION.search(text)
     # "[...]" stands for a value in a mapping, whose key is the client's own: the path ends before it.
-    path = location[1].partition("[...]")[0].lstrip(".") if location else ""
+    inner = location[1].partition("[...]")[0] if location else ""
+    path = f"{prefix}{inner}".lstrip(".")
     text = text[: location.start()] if location else text
     if match := MISSING.fullmatch(text):
         return problems.missing(f"{path}.{match[1]}" if path else match[1])
@@ -75,7 +85,7 @@ def _problem(text: str, shape: type) -> InvalidRequest:
     if match := PATTERN.fullmatch(text):
         message = f"Invalid '{path}': string does not match pattern. Expected a string that matches the pattern"
         return problems.invalid_value(path, f"{message} '{match[1]}'.")
-    return problems.wrong_value(path, supported_values(shape, path))
+    return problems.wrong_value(path, supported_values(shape, inner))
 
 
 def _wrong_type(path: str, expected: str, got: str) -> InvalidRequest:
