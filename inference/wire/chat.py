@@ -3,18 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-import msgspec
-
 from inference.generation import ChosenToken, Event, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
 from inference.transcript import Choice
 from inference.wire import sse
+from inference.wire.texts import clean, encode, finite, json_text, usage_object
 
 # No tier is offered beside it; the answer names the tier that served the request, whatever was asked.
 SERVICE_TIER = "default"
-# JSON knows no infinity; OpenAI writes this for what is next to impossible.
-LEAST_LOGPROB = -9999.0
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Description(TypedDict):
@@ -47,12 +42,12 @@ class ChatEncoder:
         """`created` in Unix seconds; `model` as the client is to see it; `logprobs`: whether it asked for them."""
         self._logprobs = logprobs
         head = _head("chat.completion.chunk", request_id, created, model, system_fingerprint)
-        self._opening = b"data: " + _encode(head)[:-1] + b',"choices":['
+        self._opening = b"data: " + encode(head)[:-1] + b',"choices":['
         self._closing = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._begins = [b'%b{"index":%d,"delta":' % (self._opening, index) for index in range(n)]
         self._texts = [begin + b'{"content":' for begin in self._begins]
         self._thoughts = [begin + b'{"reasoning":' for begin in self._begins]
-        self._no_tokens = _encode(_logprobs(())) if logprobs else b"null"
+        self._no_tokens = encode(_logprobs(())) if logprobs else b"null"
         self._text_end = b'},"logprobs":' + self._no_tokens + b',"finish_reason":null}' + self._closing
         self._started = [False] * n
         self._finished = [False] * n
@@ -87,10 +82,10 @@ class ChatEncoder:
         tokens = event.logprobs if self._logprobs else None
         if not text and not tokens:
             return role
-        head = role + self._texts[index] + _json_text(text)
+        head = role + self._texts[index] + json_text(text)
         if not tokens:
             return head + self._text_end
-        return head + b'},"logprobs":' + _encode(_logprobs(tokens)) + b',"finish_reason":null}' + self._closing
+        return head + b'},"logprobs":' + encode(_logprobs(tokens)) + b',"finish_reason":null}' + self._closing
 
     def thought(self, event: ReasoningDelta) -> bytes:
         """The same for more of what the model thinks.
@@ -103,7 +98,7 @@ class ChatEncoder:
         role = b"" if self._started[index] else self._role(index)
         if not text:
             return role
-        json = _json_text(text)
+        json = json_text(text)
         return role + self._thoughts[index] + json + b',"reasoning_content":' + json + self._text_end
 
     def finish(self, index: int, reason: str) -> bytes:
@@ -112,12 +107,12 @@ class ChatEncoder:
             return b""
         role = b"" if self._started[index] else self._role(index)
         self._finished[index] = True
-        end = b'{},"logprobs":' + self._no_tokens + b',"finish_reason":' + _encode(reason) + b"}"
+        end = b'{},"logprobs":' + self._no_tokens + b',"finish_reason":' + encode(reason) + b"}"
         return role + self._begins[index] + end + self._closing
 
     def usage(self, usage: Usage) -> bytes:
         """The frame after all choices for a client that asked for include_usage."""
-        return self._opening + b'],"usage":' + _encode(_usage(usage)) + b"}\n\n"
+        return self._opening + b'],"usage":' + encode(usage_object(usage)) + b"}\n\n"
 
     def unfinished(self) -> list[int]:
         """The choices without an end: a stream must not close cleanly while there are any."""
@@ -142,9 +137,9 @@ def completion(
     body = {
         **_head("chat.completion", request_id, created, model, system_fingerprint),
         "choices": [_choice(choice, logprobs=logprobs) for choice in choices],
-        "usage": _usage(usage),
+        "usage": usage_object(usage),
     }
-    return _encode(body)
+    return encode(body)
 
 
 def _head(kind: str, request_id: str, created: int, model: str, system_fingerprint: str | None) -> dict[str, Any]:
@@ -159,9 +154,9 @@ def _head(kind: str, request_id: str, created: int, model: str, system_fingerpri
 
 
 def _choice(choice: Choice, *, logprobs: bool) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": _clean(choice.text), "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": clean(choice.text), "refusal": None, "annotations": []}
     if choice.reasoning:
-        message["reasoning"] = message["reasoning_content"] = _clean(choice.reasoning)
+        message["reasoning"] = message["reasoning_content"] = clean(choice.reasoning)
         # It may have come to its end before its answer began.
         message["content"] = message["content"] or None
     return {
@@ -175,49 +170,21 @@ def _choice(choice: Choice, *, logprobs: bool) -> dict[str, Any]:
 DONE = sse.DONE
 
 
-def _json_text(text: str) -> bytes:
-    try:
-        return _encode(text)
-    except UnicodeEncodeError:
-        return _encode(_clean(text))
-
-
-def _clean(text: str) -> str:
-    """Without lone surrogates, which an engine can write as escapes and which are no text."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.reasoning_tokens,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
-
-
 def _logprobs(tokens: Sequence[ChosenToken]) -> dict[str, Any]:
     content = [{**_token(token), "top_logprobs": [_token(other) for other in token.top]} for token in tokens]
     return {"content": content, "refusal": None}
 
 
 def _token(token: ChosenToken | TokenLogprob) -> dict[str, Any]:
-    text, logprob = token.token, token.logprob
+    text = token.token
     try:
         known = list(text.encode())
     except UnicodeEncodeError:
-        text = _clean(text)
+        text = clean(text)
         known = list(text.encode())
     return {
         "token": text,
-        # NaN compares false with everything and becomes the least, too.
-        "logprob": logprob if logprob > LEAST_LOGPROB else LEAST_LOGPROB,
+        "logprob": finite(token.logprob),
         # A token that is part of a character reaches us as the replacement character: its bytes are not known.
         "bytes": None if "\ufffd" in text else known,
     }
