@@ -16,6 +16,12 @@ VOCABULARY = 6144
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 # Marks that are one token each and do appear in text, as in the Qwen family.
 MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+# Special tokens that came later and stand at the end, so that no other id changed: images (Qwen-VL), completions with
+# a suffix (Qwen-Coder), and the turns and channels of gpt-oss, for demo-chat-harmony.
+LATER = (
+    *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    *("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>"),
+)
 MAX_MODEL_LENGTH = 8192
 # GPT-4's way to cut text before merging: contractions, words with one leading character, short digit runs,
 # punctuation, line ends.
@@ -54,6 +60,7 @@ def train() -> Tokenizer:
     )
     tokenizer.train_from_iterator(corpus(), trainer)
     tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in MARKS])
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in LATER])
     return tokenizer
 
 
@@ -69,15 +76,15 @@ def main() -> None:
             "normalized": False,
             "rstrip": False,
             "single_word": False,
-            "special": text in SPECIAL,
+            "special": text not in MARKS,
         }
-        for text in (*SPECIAL, *MARKS)
+        for text in (*SPECIAL, *MARKS, *LATER)
     }
     config = {
         "add_bos_token": False,
         "add_prefix_space": False,
         "added_tokens_decoder": added,
-        "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
+        "additional_special_tokens": ["<|im_start|>", "<|im_end|>", *LATER],
         "bos_token": None,
         "clean_up_tokenization_spaces": False,
         "eos_token": "<|im_end|>",

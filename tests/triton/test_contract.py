@@ -148,7 +148,7 @@ def test_wrong_sampling_parameters_end_in_the_backends_useless_message(
     ("wrong", "reason"),
     [
         ({"logprobs": 21}, "Requested sample logprobs of 21, which is greater than max allowed: 20"),
-        ({"stop_token_ids": [6144]}, "token_id(s) [6144] in stop_token_ids contain out-of-vocab token ids."),
+        ({"stop_token_ids": [6157]}, "token_id(s) [6157] in stop_token_ids contain out-of-vocab token ids."),
         ({"logit_bias": {"9999": 1}}, "token_id(s) [9999] in logit_bias contain out-of-vocab token ids."),
         ({"allowed_token_ids": []}, "allowed_token_ids is not None and empty!"),
         ({"allowed_token_ids": [-1]}, "allowed_token_ids contains out-of-vocab token id!"),
