@@ -20,6 +20,7 @@ from inference.near_names import Fingerprint, fingerprint, nearest
 from inference.parsers import REASONING, Markers
 from inference.routing import router
 from inference.snapshots import SnapshotCache
+from inference.tensor_map import TensorMapError, parse_tensor_map
 from inference.tokenization import AssetError, ModelAssets, load_assets
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Offer(Struct, frozen=True):
     context_length: int
     max_output_tokens: int
     default_output_tokens: int
+    embedding_dimensions: tuple[int, ...]
     lifecycle: str
     deprecated_on: "date | None"
     retires_on: "date | None"
@@ -100,9 +102,10 @@ def assets_of_model(model: ServedModel) -> ModelAssets | None:
         return None
     folder = Path(settings.MODEL_ASSETS_DIR) / model.assets
     stamps = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*") if file.is_file()))
-    key = (str(folder), stamps, model.chat_template)
+    chats = "chat" in model.capabilities
+    key = (str(folder), stamps, model.chat_template, chats)
     if key not in _assets:
-        _assets[key] = load_assets(folder, model.chat_template)
+        _assets[key] = load_assets(folder, model.chat_template, chats=chats)
     return _assets[key]
 
 
@@ -115,7 +118,7 @@ def _forget_assets_without(offers: Iterable[Offer]) -> None:
 
 
 def target_of(deployment: Deployment) -> Target:
-    """The immutable copy of a deployment; raises `BackendSecretUnreadable`."""
+    """The immutable copy of a deployment; raises `BackendSecretUnreadable` and `TensorMapError`."""
     headers = {deployment.secret_header: unseal(deployment.secret_value)} if deployment.secret_header else {}
     return Target(
         name=deployment.name,
@@ -127,6 +130,9 @@ def target_of(deployment: Deployment) -> Target:
         max_concurrency=deployment.max_concurrency,
         headers=headers,
         options=dict(deployment.options),
+        tensor_map=parse_tensor_map(deployment.tensor_map)
+        if deployment.adapter == Deployment.Adapter.TRITON_TENSORS
+        else None,
     )
 
 
@@ -138,6 +144,8 @@ def _targets(model: ServedModel) -> Iterable[Target]:
             yield target_of(deployment)
         except BackendSecretUnreadable:
             log.error("backend_secret_unreadable", deployment=deployment.name)
+        except TensorMapError:
+            log.error("tensor_map_unreadable", deployment=deployment.name)
 
 
 def _offer(model: ServedModel) -> Offer:
@@ -160,6 +168,7 @@ def _offer(model: ServedModel) -> Offer:
         context_length=model.context_length,
         max_output_tokens=model.max_output_tokens,
         default_output_tokens=model.default_output_tokens,
+        embedding_dimensions=tuple(model.embedding_dimensions),
         lifecycle=model.lifecycle,
         deprecated_on=model.deprecated_on,
         retires_on=model.retires_on,

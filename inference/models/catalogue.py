@@ -45,6 +45,11 @@ class ReasoningFormat(models.TextChoices):
     MISTRAL = "mistral", "[THINK]…[/THINK] (Magistral)"
 
 
+# What a model does, in words of the API; "tools", "reasoning" and the like say how.
+TEXT_CAPABILITIES = frozenset({"chat", "completions"})
+TENSOR_CAPABILITIES = frozenset({"embeddings", "rerank", "images"})
+
+
 def text_only() -> list[str]:
     """The modalities of a language model."""
     return ["text"]
@@ -66,10 +71,19 @@ class ServedModel(models.Model):
     input_modalities = models.JSONField(default=text_only, help_text='A list: "text", "image".')
     output_modalities = models.JSONField(default=text_only, help_text='A list: "text", "image", "embedding".')
     capabilities = models.JSONField(default=chat_only, help_text='A list: "chat", "logprobs", "tools", …')
-    context_length = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Tokens, both ways.")
-    max_output_tokens = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Tokens of an answer.")
+    context_length = models.PositiveIntegerField(
+        default=0, blank=True, help_text="Tokens, both ways; of each text, for models that write none."
+    )
+    max_output_tokens = models.PositiveIntegerField(
+        default=0, blank=True, help_text="Tokens of an answer; 0 for models that write none."
+    )
     default_output_tokens = models.PositiveIntegerField(
-        validators=[MinValueValidator(1)], help_text="Tokens of an answer whose request names no limit."
+        default=0, blank=True, help_text="Tokens of an answer whose request names no limit."
+    )
+    embedding_dimensions = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Sizes to which its embeddings may be cut (Matryoshka), a list such as [1024, 512]; empty: never.",
     )
     lifecycle = models.CharField(max_length=10, choices=Lifecycle, default=Lifecycle.ACTIVE)
     deprecated_on = models.DateField(null=True, blank=True)
@@ -108,6 +122,11 @@ class ServedModel(models.Model):
     def clean(self) -> None:
         """Output limits fit the context, and a name leads to one model."""
         errors: dict[str, Any] = {}
+        for size in self._sizes_needed():
+            if not getattr(self, size):
+                errors[size] = "At least 1."
+        if not _are_dimensions(self.embedding_dimensions):
+            errors["embedding_dimensions"] = "A list of whole numbers above 0."
         if self.max_output_tokens and self.context_length and self.max_output_tokens > self.context_length:
             errors["max_output_tokens"] = "More than the context length."
         if (self.default_output_tokens or 0) > (self.max_output_tokens or self.default_output_tokens or 0):
@@ -118,6 +137,17 @@ class ServedModel(models.Model):
             errors["replacement"] = "A model cannot replace itself."
         if errors:
             raise ValidationError(errors)
+
+    def _sizes_needed(self) -> list[str]:
+        """The limits without which what it does has no end."""
+        capabilities = set(self.capabilities)
+        if not TEXT_CAPABILITIES.isdisjoint(capabilities) or TENSOR_CAPABILITIES.isdisjoint(capabilities):
+            return ["context_length", "max_output_tokens", "default_output_tokens"]
+        return [] if capabilities.isdisjoint({"embeddings", "rerank"}) else ["context_length"]
+
+
+def _are_dimensions(value: Any) -> bool:
+    return isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
 
 
 class ModelAlias(models.Model):

@@ -1,10 +1,12 @@
 """Deployments: the engines behind a model."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
-from inference.models.catalogue import ServedModel
+from inference.models.catalogue import TENSOR_CAPABILITIES, ServedModel
+from inference.tensor_map import TensorMapError, parse_tensor_map
 
 
 class Deployment(models.Model):
@@ -12,6 +14,7 @@ class Deployment(models.Model):
 
     class Adapter(models.TextChoices):
         TRITON_VLLM = "triton_vllm", "Triton, vLLM backend"
+        TRITON_TENSORS = "triton_tensors", "Triton, by a tensor map (embeddings, rerank, images)"
 
     name = models.SlugField(max_length=63, unique=True)
     model = models.ForeignKey(ServedModel, on_delete=models.CASCADE, related_name="deployments")
@@ -33,6 +36,9 @@ class Deployment(models.Model):
     )
     secret_value = models.TextField(blank=True, editable=False, help_text="Encrypted; see inference.backend_secrets.")
     options = models.JSONField("adapter options", default=dict, blank=True)
+    tensor_map = models.JSONField(
+        default=dict, blank=True, help_text="Which tensors hold what, for the adapter of that name."
+    )
     enabled = models.BooleanField(default=True, help_text="Part of the model's deployments at all.")
     draining_since = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="From then on it gets no new requests; empty: it gets some."
@@ -44,3 +50,21 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """The adapter fits what the model does, and its map what it needs."""
+        if self.model_id is None:
+            return
+        wanted = TENSOR_CAPABILITIES.intersection(self.model.capabilities)
+        if self.adapter != self.Adapter.TRITON_TENSORS:
+            if wanted:
+                raise ValidationError({"adapter": f"This adapter does not serve {', '.join(sorted(wanted))}."})
+            return
+        if not wanted:
+            raise ValidationError({"adapter": "This adapter serves embeddings, rerank and images alone."})
+        try:
+            found = parse_tensor_map(self.tensor_map)
+        except TensorMapError as error:
+            raise ValidationError({"tensor_map": str(error)}) from None
+        if lacking := sorted(capability for capability in wanted if not found.serves(capability)):
+            raise ValidationError({"tensor_map": f"The map does not say what {', '.join(lacking)} needs."})
