@@ -1,4 +1,4 @@
-"""`Authorization: Bearer <key>` for the `/v1` API."""
+"""`Authorization: Bearer <key or token>` for the `/v1` API."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from accounts.principals import Principal, principals
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Tells who calls by the API key, and whether the call may come from where it comes.
+    """Tells who calls by the API key, or a token of it, and whether the call may come from where it comes.
 
     The base view of `/v1` awaits `authenticate`; DRF's own views, which do not, cannot use this class.
     """
 
     async def authenticate(self, request: Any) -> tuple[Principal, None]:  # type: ignore[override]
-        """The key's principal. Raises `KeyRefused`, `NotPermitted` or `KeysUnavailable`.
+        """The principal. Raises `KeyRefused`, `NotPermitted` or `KeysUnavailable`.
 
         `request.META["REMOTE_ADDR"]` must already be the client behind the trusted proxies.
         """
@@ -33,7 +33,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def bearer_token(header: str) -> str:
-    """The key in an Authorization header. Raises `KeyRefused` where there is none."""
+    """The key or token in an Authorization header. Raises `KeyRefused` where there is none."""
     scheme, _, token = header.strip().partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:

@@ -24,6 +24,7 @@ SEAL_LENGTH = 4  # of those; one of 15 million made-up ids passes
 SECRET_BITS = 256
 SECRET_LENGTH = 43  # 62 ** 43 is just above 2 ** 256
 CHECKSUM_LENGTH = 6  # 62 ** 6 is above 2 ** 32
+VERSION_LENGTH = 16  # 95 bits
 BODY_LENGTH = PUBLIC_ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
 
 
@@ -85,6 +86,12 @@ def parse_key(text: str) -> str:
 def digest_of(text: str, pepper: str) -> bytes:
     """The 32 bytes that stand for a key in the database and in caches: HMAC-SHA256 with the server's pepper."""
     return hmac.digest(pepper.encode(), text.encode(), "sha256")
+
+
+def version_of(digest: bytes) -> str:
+    """What tokens call the secret that minted them: 16 characters, from which nobody learns its digest."""
+    mac = hmac.digest(settings.API_KEY_PEPPER.encode(), b"version " + digest, "sha256")
+    return base62(int.from_bytes(mac[:12]) % 62**VERSION_LENGTH, VERSION_LENGTH)
 
 
 def checksum_of(body: str) -> str:

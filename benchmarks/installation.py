@@ -55,6 +55,7 @@ class Installation:
             "VAR_DIR": str(folder),
             "SECRET_KEY": secrets.token_urlsafe(40),
             "API_KEY_PEPPER": secrets.token_urlsafe(40),
+            "TOKEN_SIGNING_KEY": secrets.token_urlsafe(40),
             "ALLOWED_HOSTS": "127.0.0.1",
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
         }

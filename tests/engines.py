@@ -23,7 +23,7 @@ def setting_names() -> set[str]:
     """The environment variables that the settings read."""
     source = "".join((ROOT / "platform" / "config" / name).read_text() for name in ("settings.py", "env.py"))
     called = re.findall(r'(?:env\.\w+\(|environ\.get\()\s*"([A-Z_]+)"', source)
-    secret = re.findall(r'"([A-Z_]+)"', re.search(r"secrets_of\(\((.*?)\)", source, re.DOTALL)[1])
+    secret = re.findall(r'"([A-Z_]+)"', re.search(r"secrets_of\(\s*\((.*?)\)", source, re.DOTALL)[1])
     return {*called, *secret}
 
 
@@ -40,6 +40,9 @@ def server_environment(database_url: str, redis_url: str) -> dict[str, str]:
         env |= {
             "SECRET_KEY": secrets.token_urlsafe(48),
             "API_KEY_PEPPER": secrets.token_urlsafe(48),
+            "TOKEN_SIGNING_KEY": secrets.token_urlsafe(48),
+            # Each web server of a stack has a PUBLIC_URL of its own; tokens are good at all of them.
+            "TOKEN_ISSUER": "https://ai.example.eu",
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
         }
     return env

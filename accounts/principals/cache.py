@@ -15,8 +15,17 @@ from django.db import InterfaceError, OperationalError
 from accounts.database_thread import giving_connection_back
 from accounts.errors import KeysUnavailable
 from accounts.keys import MalformedKey, digest_of, is_sealed, parse_key
-from accounts.principals.principal import Principal, Refusal, Verdict, refusal_error
+from accounts.principals.bearers import CLOCK_SKEW, Bearer, Bearers
+from accounts.principals.principal import (
+    Principal,
+    Refusal,
+    Verdict,
+    refusal_error,
+    token_expired_error,
+    token_refusal_error,
+)
 from accounts.principals.reading import read_verdicts
+from accounts.tokens import InvalidToken, looks_like_token, read_token
 
 REFUSAL_TTL_SECONDS = 1.0
 # A client waits this long for a database that does not answer, and so many questions are open to it at once.
@@ -26,7 +35,9 @@ LOOKUPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What is known of a public id: a verdict for the digest of each of its keys, none where there is no such id.
+    """What is known of a public id: a verdict for each secret, by its digest and by its version.
+
+    An id that does not exist has none.
 
     Times are the cache's clock in seconds: until `until` the verdicts hold, until `complete_until` there are no others.
     """
@@ -48,7 +59,8 @@ class Holding:
 
 
 class PrincipalCache:
-    """Principals by the public id and the digest of their key, never by its text.
+    """Principals by the public id and the digest of their key, never by its text; and those of tokens, which are asked
+    of the same snapshots, so that whatever ends or changes a key does so for its tokens.
 
     A hit does not yield to the loop. Good keys live for `settings.PRINCIPAL_TTL_SECONDS`, refusals for a second at
     most and in a store of their own. Nobody can make wrong keys cost more than that: those with a public id of
@@ -73,20 +85,24 @@ class PrincipalCache:
         self._loads: dict[str, asyncio.Task[Holding]] = {}
         # Of keys that were good once: taking a key apart and the HMAC take longer than all the rest of a hit.
         self._known: dict[bytes, tuple[str, bytes]] = {}
+        # The same of tokens, where it is a signature that takes long.
+        self._bearers = Bearers(capacity)
         self._generation = 0
         self._lock = threading.Lock()
         # Threads of its own: a database that does not answer must not keep others from theirs.
         self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="keys")
 
     async def get(self, key_text: str) -> Principal:
-        """The principal of a key.
+        """The principal of a key or of a token.
 
-        Raises `KeyRefused` for a key that is wrong, revoked or expired, `NotPermitted` when its organization is not
+        Raises `KeyRefused` for one that is wrong, revoked or expired, `NotPermitted` when its organization is not
         active, `KeysUnavailable` when the database is needed and does not answer within `LOOKUP_SECONDS`.
         """
         mark = _mark_of(key_text)
         known = self._known.get(mark)
         if known is None:
+            if looks_like_token(key_text):
+                return await self._of_token(key_text, mark)
             try:
                 public_id = parse_key(key_text)
             except MalformedKey:
@@ -96,9 +112,7 @@ class PrincipalCache:
             public_id, digest = known
         verdict = self._cached(public_id, digest)
         if verdict is None:
-            if not is_sealed(public_id):
-                raise refusal_error(Refusal.UNKNOWN, key_text)
-            verdict = (await self._load_once(public_id)).verdicts.get(digest, Refusal.UNKNOWN)
+            verdict = await self._ask(public_id, digest)
         # A cached principal outlives neither its key nor, after a rotation, its secret.
         if isinstance(verdict, Principal) and verdict.expires_at is not None and verdict.expires_at <= self._now():
             verdict = Refusal.EXPIRED
@@ -109,6 +123,32 @@ class PrincipalCache:
                 self._known.clear()
             self._known[mark] = public_id, digest
         return verdict
+
+    async def _of_token(self, text: str, mark: bytes) -> Principal:
+        bearer = self._bearers.get(mark)
+        known = bearer is not None
+        if bearer is None:
+            try:
+                bearer = Bearer(read_token(text))
+            except InvalidToken:
+                raise token_refusal_error() from None
+        claims, now = bearer.claims, self._now()
+        if claims.exp <= now:
+            self._bearers.drop(mark)
+            raise token_expired_error()
+        if claims.iat > now + CLOCK_SKEW:
+            raise token_refusal_error()
+        version = claims.key_version.encode()
+        verdict = self._cached(claims.sub, version)
+        if verdict is None:
+            verdict = await self._ask(claims.sub, version)
+        if isinstance(verdict, Principal) and verdict.expires_at is not None and verdict.expires_at <= now:
+            verdict = Refusal.EXPIRED
+        if isinstance(verdict, Refusal):
+            raise token_refusal_error(verdict)
+        if not known:
+            self._bearers.keep(mark, bearer)
+        return bearer.principal(verdict)
 
     def invalidate_key(self, key_id: int) -> None:
         """Forgets a key that was changed, rotated or revoked; the next request reads it anew."""
@@ -136,6 +176,12 @@ class PrincipalCache:
                 # Wrong secrets must not keep a key here.
                 self._principals.move_to_end(public_id)
             return None if held is None else held.verdict(digest, clock)
+
+    async def _ask(self, public_id: str, secret: bytes) -> Verdict:
+        """The database's verdict on a secret, by digest or version; of a public id without a seal it is not asked."""
+        if not is_sealed(public_id):
+            return Refusal.UNKNOWN
+        return (await self._load_once(public_id)).verdicts.get(secret, Refusal.UNKNOWN)
 
     async def _load_once(self, public_id: str) -> Holding:
         loop = asyncio.get_running_loop()

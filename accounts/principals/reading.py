@@ -2,14 +2,20 @@
 
 import ipaddress
 
+from accounts.keys import version_of
 from accounts.models import ApiKeySecret, Organization
 from accounts.principals.principal import Principal, Refusal, Verdict
 
 
 def read_verdicts(public_id: str) -> dict[bytes, Verdict]:
-    """What the database says about each secret of the key with this public id, by digest: one query."""
+    """What the database says about each secret of the key with this public id, by its digest and by its version, which
+    is what tokens know it by: one query."""
     secrets = ApiKeySecret.objects.select_related("api_key__project__organization")
-    return {bytes(secret.digest): verdict_on(secret) for secret in secrets.filter(api_key__public_id=public_id)}
+    verdicts = {}
+    for secret in secrets.filter(api_key__public_id=public_id):
+        digest = bytes(secret.digest)
+        verdicts[digest] = verdicts[version_of(digest).encode()] = verdict_on(secret)
+    return verdicts
 
 
 def verdict_on(secret: ApiKeySecret) -> Verdict:
@@ -32,4 +38,5 @@ def verdict_on(secret: ApiKeySecret) -> Verdict:
         allowed_classes=frozenset(key.allowed_classes),
         networks=tuple(ipaddress.ip_network(network) for network in key.allowed_networks),
         expires_at=min(ends, default=None),
+        key_version=version_of(bytes(secret.digest)),
     )

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
-SECRETS = ("SECRET_KEY", "API_KEY_PEPPER")
+SECRETS = ("SECRET_KEY", "API_KEY_PEPPER", "TOKEN_SIGNING_KEY")
 SECRET_LENGTH = 40
 # Of the text as a whole: 50 random characters of URL-safe base64 have about 240, "changeme" repeated has far less.
 SECRET_BITS = 128
@@ -20,8 +21,9 @@ SECRET_BITS = 128
 def check_secrets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Long, random, and not the same one twice."""
     found: list[CheckMessage] = []
-    for name in SECRETS:
-        value = getattr(settings, name)
+    given = [(name, getattr(settings, name)) for name in SECRETS]
+    given += [("TOKEN_SIGNING_KEY_FALLBACKS", value) for value in settings.TOKEN_SIGNING_KEY_FALLBACKS]
+    for name, value in given:
         if len(value) < SECRET_LENGTH or entropy_bits(value) < SECRET_BITS:
             found.append(
                 Error(
@@ -30,8 +32,9 @@ def check_secrets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                     id="hanse.E001",
                 )
             )
-    if settings.SECRET_KEY == settings.API_KEY_PEPPER:
-        found.append(Error("SECRET_KEY and API_KEY_PEPPER are the same.", hint="Make one for each.", id="hanse.E002"))
+    for (one, first), (other, second) in combinations(given, 2):
+        if first == second:
+            found.append(Error(f"{one} and {other} are the same.", hint="Make one for each.", id="hanse.E002"))
     return found
 
 
@@ -61,7 +64,7 @@ def check_storage(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         found.append(
             checks.Warning(
                 "DATABASE_URL is not set: SQLite under VAR_DIR serves one machine.",
-                hint="Set DATABASE_URL=postgres://…, and with it SECRET_KEY and API_KEY_PEPPER.",
+                hint="Set DATABASE_URL=postgres://…, and with it SECRET_KEY, API_KEY_PEPPER and TOKEN_SIGNING_KEY.",
                 id="hanse.W001",
             )
         )

@@ -19,7 +19,10 @@ REDIS_URL: str = env.str("REDIS_URL", default="")
 EMBEDDED = not DATABASE_URL
 DEBUG: bool = env.bool("DEBUG", default=False)
 
-SECRET_KEY, API_KEY_PEPPER = secrets_of(("SECRET_KEY", "API_KEY_PEPPER"), VAR_DIR, embedded=EMBEDDED)
+SECRET_KEY, API_KEY_PEPPER, TOKEN_SIGNING_KEY = secrets_of(
+    ("SECRET_KEY", "API_KEY_PEPPER", "TOKEN_SIGNING_KEY"), VAR_DIR, embedded=EMBEDDED
+)
+TOKEN_SIGNING_KEY_FALLBACKS: list[str] = env.list("TOKEN_SIGNING_KEY_FALLBACKS", default=[])
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 API_KEY_PREFIX: str = env.str("API_KEY_PREFIX", default="sk-hanse-")
 
@@ -150,6 +153,8 @@ CLIENT_IDLE_SECONDS: int = env.int("CLIENT_IDLE_SECONDS", default=75)
 PRINCIPAL_TTL_SECONDS: float = env.float("PRINCIPAL_TTL_SECONDS", default=30.0)
 CATALOGUE_TTL_SECONDS: float = env.float("CATALOGUE_TTL_SECONDS", default=2.0)
 DEPLOYMENT_WAIT_SECONDS: float = env.float("DEPLOYMENT_WAIT_SECONDS", default=5.0)
+TOKEN_MAX_SECONDS: int = env.int("TOKEN_MAX_SECONDS", default=3600)
+TOKEN_ISSUER: str = env.str("TOKEN_ISSUER", default=PUBLIC_URL or "hanse")
 KEY_ROTATION_OVERLAP_HOURS: int = env.int("KEY_ROTATION_OVERLAP_HOURS", default=24)
 REST_FRAMEWORK: dict[str, Any] = {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
 

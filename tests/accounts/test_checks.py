@@ -38,3 +38,9 @@ def test_a_cache_that_forgets_too_late_is_named(settings: Any, seconds: float) -
 def test_a_negative_overlap_is_named_by_manage_check(settings: Any) -> None:
     settings.KEY_ROTATION_OVERLAP_HOURS = -1
     assert "accounts.E003" in [message.id for message in run_checks(tags=["security"])]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 86_401])
+def test_tokens_that_live_for_no_time_or_for_days_are_named(settings: Any, seconds: int) -> None:
+    settings.TOKEN_MAX_SECONDS = seconds
+    assert found() == ["accounts.E004"]

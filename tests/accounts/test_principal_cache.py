@@ -14,7 +14,7 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from accounts.errors import KeyRefused, KeysUnavailable
-from accounts.keys import PUBLIC_ID_LENGTH, base62, compose_key, make_key, parse_key
+from accounts.keys import PUBLIC_ID_LENGTH, base62, compose_key, make_key, parse_key, version_of
 from accounts.models import ApiKey, ApiKeySecret, Project
 from accounts.principals import Principal, PrincipalCache, principals
 from accounts.principals.cache import LOOKUP_SECONDS
@@ -386,4 +386,5 @@ def test_the_cache_holds_digests_never_keys(project: Project) -> None:
     refusal(make_key().text)
     assert text not in repr(vars(principals))
     (holding,) = vars(principals)["_principals"].values()
-    assert list(holding.verdicts) == [bytes(ApiKeySecret.objects.get().digest)]
+    digest = bytes(ApiKeySecret.objects.get().digest)
+    assert list(holding.verdicts) == [digest, version_of(digest).encode()]

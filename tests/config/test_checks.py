@@ -9,6 +9,8 @@ from config.checks import check_addresses, check_secrets, check_storage, entropy
 GOOD = {
     "SECRET_KEY": secrets.token_urlsafe(48),
     "API_KEY_PEPPER": secrets.token_urlsafe(48),
+    "TOKEN_SIGNING_KEY": secrets.token_urlsafe(48),
+    "TOKEN_SIGNING_KEY_FALLBACKS": [],
     "ALLOWED_HOSTS": ["ai.example.eu"],
     "PUBLIC_URL": "https://ai.example.eu",
     "DEBUG": False,
@@ -27,7 +29,7 @@ def test_good_settings_pass(settings):
     assert found(settings) == []
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "API_KEY_PEPPER"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "API_KEY_PEPPER", "TOKEN_SIGNING_KEY"])
 @pytest.mark.parametrize("value", ["short", "changeme" * 2, "a" * 200, "0123456789" * 3])
 def test_weak_secret_is_an_error(settings, name, value):
     assert found(settings, **{name: value}) == ["hanse.E001"]
@@ -35,6 +37,12 @@ def test_weak_secret_is_an_error(settings, name, value):
 
 def test_same_secret_twice_is_an_error(settings):
     assert found(settings, API_KEY_PEPPER=GOOD["SECRET_KEY"]) == ["hanse.E002"]
+    assert found(settings, TOKEN_SIGNING_KEY=GOOD["API_KEY_PEPPER"]) == ["hanse.E002"]
+    assert found(settings, TOKEN_SIGNING_KEY_FALLBACKS=[GOOD["TOKEN_SIGNING_KEY"]]) == ["hanse.E002"]
+
+
+def test_every_fallback_is_looked_at(settings):
+    assert found(settings, TOKEN_SIGNING_KEY_FALLBACKS=[secrets.token_urlsafe(48), "short"]) == ["hanse.E001"]
 
 
 @pytest.mark.parametrize("hosts", [[], ["*"], ["ai.example.eu", "*"]])
@@ -110,6 +118,7 @@ def test_check_deploy_of_a_good_installation_passes(manage):
         REDIS_URL="redis://127.0.0.1:1/0",
         SECRET_KEY=GOOD["SECRET_KEY"],
         API_KEY_PEPPER=GOOD["API_KEY_PEPPER"],
+        TOKEN_SIGNING_KEY=GOOD["TOKEN_SIGNING_KEY"],
         ALLOWED_HOSTS="ai.example.eu",
         PUBLIC_URL="https://ai.example.eu",
         SECURE_SSL_REDIRECT="true",

@@ -59,7 +59,7 @@ def test_example_names_only_variables_that_exist():
     assert set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE)) <= setting_names()
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "API_KEY_PEPPER"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "API_KEY_PEPPER", "TOKEN_SIGNING_KEY"])
 def test_example_does_not_start_without_secrets(name, tmp_path):
     env = plain_environment() | {"ENV_FILE": str(ROOT / ".env.example"), "VAR_DIR": str(tmp_path)}
     done = subprocess.run(

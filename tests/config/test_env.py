@@ -64,7 +64,7 @@ def test_without_the_embedded_database_every_missing_secret_is_named(tmp_path, m
 def test_manage_says_in_one_sentence_that_secrets_are_missing(manage):
     done = manage("check", "--deploy", DATABASE_URL="postgres://nobody@127.0.0.1:1/none")
     assert done.returncode == 1
-    assert "SECRET_KEY, API_KEY_PEPPER" in done.stderr
+    assert "SECRET_KEY, API_KEY_PEPPER, TOKEN_SIGNING_KEY" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -15,6 +15,7 @@ SERVERS = {
     "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
     "SECRET_KEY": "for this test",
     "API_KEY_PEPPER": "for this test as well",
+    "TOKEN_SIGNING_KEY": "and for this test, too",
 }
 
 

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.live, pytest.mark.faults]
 NO_DATABASE = {
     "DATABASE_URL": "postgres://nobody:canary@127.0.0.1:9/none",
     "SECRET_KEY": "s" * 50,
+    "TOKEN_SIGNING_KEY": "t" * 50,
     "ALLOWED_HOSTS": "127.0.0.1",
 }
 

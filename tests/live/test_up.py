@@ -212,5 +212,5 @@ def test_without_secrets_for_its_database_it_says_which(tmp_path):
     url = "postgres://nobody@127.0.0.1:9/none"
     with up(tmp_path / "var", DATABASE_URL=url, TRITON_URL="http://127.0.0.1:9") as run:
         assert run.process.wait(30) == 1
-        assert "SECRET_KEY, API_KEY_PEPPER" in run.text()
+        assert "SECRET_KEY, API_KEY_PEPPER, TOKEN_SIGNING_KEY" in run.text()
         assert "Traceback" not in run.text()
