@@ -5,6 +5,7 @@ from django.urls import path
 from inference.api.views.agent_config import AgentConfigView, PublicAgentConfigView
 from inference.api.views.chat import ChatCompletionsView
 from inference.api.views.models import ModelsView, ModelView
+from inference.api.views.tokens import JwksView, TokenView
 from inference.api.views.usage import UsageRecordsView, UsageView
 
 urlpatterns = [
@@ -14,5 +15,7 @@ urlpatterns = [
     path("v1/agent-config", AgentConfigView.as_view()),
     path("v1/usage", UsageView.as_view()),
     path("v1/usage/records", UsageRecordsView.as_view()),
+    path("v1/auth/token", TokenView.as_view()),
+    path(".well-known/jwks.json", JwksView.as_view()),
     path(".well-known/agent-config", PublicAgentConfigView.as_view()),
 ]

@@ -1,6 +1,7 @@
 """The base of every `/v1` view: DRF's extension points, awaited."""
 
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
@@ -117,6 +118,11 @@ class ApiView(APIView):
     def arrival(self) -> Arrival:
         """When the request came, and its id."""
         return self.request._request.arrival  # type: ignore[attr-defined]
+
+    def has_body(self) -> bool:
+        """Whether anything was sent beside the headers."""
+        stream = self.request._request._stream
+        return isinstance(stream, BytesIO) and stream.getbuffer().nbytes > 0
 
     def parsed(self) -> Any:
         """The body, through the parser for its media type; raises `UnsupportedContentType`."""

@@ -1,4 +1,4 @@
-"""The ASGI application: `/v1` and the agents' configuration by our consumer, everything else by Django."""
+"""The ASGI application: `/v1` and what belongs to it elsewhere by our consumer, everything else by Django."""
 
 import os
 
@@ -18,7 +18,7 @@ application = ProtocolTypeRouter(
     {
         "http": URLRouter(
             [
-                re_path(r"^(?:v1(?:/|$)|\.well-known/agent-config$)", ApiConsumer.as_asgi()),
+                re_path(r"^(?:v1(?:/|$)|\.well-known/(?:agent-config|jwks\.json)$)", ApiConsumer.as_asgi()),
                 re_path(r"", pages),  # type: ignore[arg-type]
             ]
         ),

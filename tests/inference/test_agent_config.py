@@ -25,6 +25,8 @@ from tests.inference.conftest import ACTOR, SIZES
 from tests.inference.getting import fetch
 
 PUBLIC = "/.well-known/agent-config"
+# The same for everybody, without a key.
+OPEN = {PUBLIC, "/.well-known/jwks.json"}
 # In other endpoints' paths; every parameter of a new one needs a value here.
 VALUES = {"model_id": "acme/ours"}
 in_database = pytest.mark.django_db(transaction=True)
@@ -105,7 +107,7 @@ def test_an_outsider_finds_nothing_of_others_at_any_url(keys: tuple[str, str]) -
     for method, path in endpoints():
         url = path.format(**VALUES)
         stranger = fetch(url, method=method, body=b"{}", content_type="application/json")
-        assert stranger.status == (200 if path == PUBLIC else 401), url
+        assert stranger.status == (200 if path in OPEN else 401), url
         outsider = fetch(url, keys[1], method=method, body=b"{}", content_type="application/json")
         assert outsider.status < 500, url
         for answer in (stranger, outsider):
