@@ -249,15 +249,20 @@ async def metered(events: EventStream, meter: TextMeter, *, choices: int) -> Eve
         raise
     # GeneratorExit: it ended while an event was with the client, who may not have read it.
     except (asyncio.CancelledError, GeneratorExit):
-        task = asyncio.current_task()
-        if task in clients_gone:
-            meter.settle(Outcome.CANCELLED)
-        elif task is not None and task.cancelling():
-            meter.settle(Outcome.FAILED, error_code=ShuttingDown.code or "")
-        else:
-            # What made of the event what the client gets has failed.
-            meter.settle(Outcome.FAILED, error_code="server_error")
+        settle_broken_off(meter)
         raise
     except Exception:
         meter.settle(Outcome.FAILED, error_code="server_error")
         raise
+
+
+def settle_broken_off(meter: Meter) -> None:
+    """Settles a request whose task ends before its answer."""
+    task = asyncio.current_task()
+    if task in clients_gone:
+        meter.settle(Outcome.CANCELLED)
+    elif task is not None and task.cancelling():
+        meter.settle(Outcome.FAILED, error_code=ShuttingDown.code or "")
+    else:
+        # What made of the event what the client gets has failed.
+        meter.settle(Outcome.FAILED, error_code="server_error")

@@ -1,0 +1,105 @@
+"""What endpoints without generated text share: embeddings, rerank and images."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from accounts.errors import ApiError
+from accounts.principals import Principal
+from billing.models import Outcome
+from inference.admission import admit_model
+from inference.catalogue import Offer, catalogue
+from inference.meter import settle_broken_off
+from inference.pipeline.answer import Arrival
+from inference.pipeline.text import Asked
+from inference.work_meter import WorkMeter
+
+Piece = TypeVar("Piece")
+Found = TypeVar("Found")
+
+# Calls of one request that are under way together; the places of a deployment are for everybody.
+AT_ONCE = 4
+
+
+async def admitted(principal: Principal, arrival: Arrival, model: str, *, capability: str, endpoint: str) -> Asked:
+    """Who asks what of which model; raises as `admit_model`."""
+    offers = await catalogue.current()
+    offer = admit_model(offers, principal, model, capability=capability)
+    return Asked(principal, arrival, offers, offer, model, endpoint, streamed=False)
+
+
+def work_meter(asked: Asked) -> WorkMeter:
+    """The meter of a request. Raises `MeteringUnavailable` where nothing can be recorded."""
+    offer, arrival, principal = asked.offer, asked.arrival, asked.principal
+    return WorkMeter(
+        request_id=arrival.request_id,
+        principal=principal,
+        model_id=offer.model_id,
+        endpoint=asked.endpoint,
+        streamed=asked.streamed,
+        price=asked.catalogue.prices.find(
+            principal.organization_id, offer.model_id, offer.model_class, arrival.started_at
+        ),
+        started_at=arrival.started_at,
+        arrived=arrival.monotonic,
+    )
+
+
+async def accounted(work: Awaitable[Found], meter: WorkMeter) -> Found:
+    """What `work` comes to, once its usage record is committed: encode the body in it, and send it afterwards.
+
+    Raises what `work` raises, and `MeteringUnavailable` when the record cannot be written.
+    """
+    try:
+        found = await work
+    except ApiError as error:
+        await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
+        raise
+    except asyncio.CancelledError:
+        settle_broken_off(meter)
+        raise
+    except Exception:
+        meter.settle(Outcome.FAILED, error_code="server_error")
+        raise
+    await meter.settle(Outcome.COMPLETED)
+    return found
+
+
+async def side_by_side(
+    pieces: Sequence[Piece], work: Callable[[Piece], Awaitable[Found]], *, at_once: int = AT_ONCE
+) -> list[Found]:
+    """What `work` makes of each piece, in their order, a few of them at once.
+
+    The first that fails ends the others and is raised; so does a cancellation.
+    """
+    if len(pieces) == 1:
+        return [await work(pieces[0])]
+    found: list[Found | None] = [None] * len(pieces)
+    todo = iter(enumerate(pieces))
+
+    async def work_on() -> None:
+        for index, piece in todo:
+            found[index] = await work(piece)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(pieces))):
+                group.create_task(work_on())
+    except BaseExceptionGroup as failures:
+        first = failures.exceptions[0]
+    else:
+        return found  # type: ignore[return-value]
+    try:
+        raise first
+    finally:
+        # An error holds this frame, which must not hold it too.
+        del first
+
+
+def batches(count: int, offer: Offer) -> list[slice]:
+    """The items of a request in calls that every deployment of the model takes, as even as can be."""
+    bounds = [target.tensor_map.max_batch for target in offer.targets if target.tensor_map is not None]
+    most = min((bound for bound in bounds if bound is not None), default=count)
+    calls = -(-count // most)
+    size = -(-count // calls)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
