@@ -88,6 +88,15 @@ def file_too_large(param: str) -> InvalidRequest:
     )
 
 
+def too_many(param: str) -> InvalidRequest:
+    """The error for one more image than a request may have."""
+    return InvalidRequest(
+        f"Invalid '{param}': a request may have at most {settings.IMAGES_PER_REQUEST} images.",
+        param=param,
+        code="too_many_images",
+    )
+
+
 def _check_bytes(data: bytes, param: str) -> None:
     if not data:
         raise InvalidRequest(f"Invalid '{param}': the image is empty.", param=param, code="empty_image_file")

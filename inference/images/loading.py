@@ -9,7 +9,7 @@ from django.conf import settings
 
 from inference.conversation import Picture
 from inference.errors import InvalidRequest
-from inference.images.checking import check_image, file_too_large
+from inference.images.checking import check_image, file_too_large, too_many
 from inference.images.remote import Remote, fetch
 from inference.large_requests import INLINE_MS, beside_the_loop
 
@@ -29,15 +29,6 @@ async def load_pictures(pictures: Sequence[Picture], *, remote: Remote | None = 
         raise too_many(pictures[settings.IMAGES_PER_REQUEST].param)
     # One after the other: the memory that many large pictures take at once is what a limit is for.
     return tuple([await _load(picture, remote) for picture in pictures])
-
-
-def too_many(param: str) -> InvalidRequest:
-    """The error for one more image than a request may have."""
-    return InvalidRequest(
-        f"Invalid '{param}': a request may have at most {settings.IMAGES_PER_REQUEST} images.",
-        param=param,
-        code="too_many_images",
-    )
 
 
 async def _load(picture: Picture, remote: Remote | None) -> bytes:

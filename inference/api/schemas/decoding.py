@@ -56,10 +56,13 @@ def decode(body: bytes, shape: type[T]) -> T:
     raise problem
 
 
-def convert(value: Any, shape: type[T], path: str) -> T:
-    """A decoded part of a body, which stands at `path`, as `shape`. Raises InvalidRequest."""
+def convert(value: Any, shape: type[T], path: str, *, strict: bool = True) -> T:
+    """A decoded part of a body, which stands at `path`, as `shape`. Raises InvalidRequest.
+
+    Not `strict`: texts are read as numbers and booleans where such are asked for, as forms have them.
+    """
     try:
-        return msgspec.convert(value, shape)
+        return msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:
         problem = _problem(str(error), shape, path)
     raise problem
