@@ -103,9 +103,9 @@ def assets_of_model(model: ServedModel) -> ModelAssets | None:
     folder = Path(settings.MODEL_ASSETS_DIR) / model.assets
     stamps = tuple(sorted((file.name, file.stat().st_mtime_ns) for file in folder.glob("*") if file.is_file()))
     chats = "chat" in model.capabilities
-    key = (str(folder), stamps, model.chat_template, chats)
+    key = (str(folder), stamps, model.chat_template, model.fim_template, chats)
     if key not in _assets:
-        _assets[key] = load_assets(folder, model.chat_template, chats=chats)
+        _assets[key] = load_assets(folder, model.chat_template, fim_template=model.fim_template, chats=chats)
     return _assets[key]
 
 

@@ -18,21 +18,29 @@ PROBES = ("What comes before.", "What comes after.")
 MS_PER_MARK = 7e-4
 
 
+class FimTemplateError(AssetError):
+    """The template cannot be used; the message is for the operator."""
+
+
 class FimTemplate:
     """One model's template, compiled."""
 
     def __init__(self, source: str, *, special_tokens: Sequence[str] = ()) -> None:
-        """Compiles `source`; raises AssetError. `special_tokens`: what the tokenizer turns into special ids."""
-        self._template = compiled(source, "fill-in-the-middle template")
+        """Compiles `source`; raises FimTemplateError. `special_tokens`: what the tokenizer turns into special ids."""
+        try:
+            self._template = compiled(source, "fill-in-the-middle template")
+        except AssetError as error:
+            raise FimTemplateError(str(error)) from None
         self._special = SpecialTokens((*special_tokens, *MARKERS.findall(source)))
         try:
             probe = self._render(*PROBES)
         # A template is a program that may fail in any way.
         except Exception as error:  # noqa: BLE001
-            raise AssetError(f"The fill-in-the-middle template cannot be rendered: {type(error).__name__}.") from None
+            problem = f"The fill-in-the-middle template cannot be rendered: {type(error).__name__}."
+            raise FimTemplateError(problem) from None
         for name, text in zip(("prefix", "suffix"), PROBES, strict=True):
             if text not in probe:
-                raise AssetError(f"The fill-in-the-middle template leaves out its {name}.")
+                raise FimTemplateError(f"The fill-in-the-middle template leaves out its {name}.")
 
     def effort(self, prefix: str, suffix: str) -> float:
         """Milliseconds that `render` takes at most, by an estimate that costs next to nothing."""

@@ -14,6 +14,7 @@ from accounts.models import Organization, User
 from billing.pricing import is_priced
 from inference.backend_secrets import seal
 from inference.catalogue import assets_of_model
+from inference.fim_template import FimTemplateError
 from inference.models import Deployment, FallbackModel, ModelAlias, ModelGrant, ServedModel
 from inference.tokenization import AssetError
 
@@ -26,12 +27,14 @@ def check_publishable(model: ServedModel) -> None:
         raise ValidationError(
             {"published": "No list price covers this model or its class yet; a model without a price is not offered."}
         )
-    if "chat" not in model.capabilities:
+    if not {"chat", "completions"}.intersection(model.capabilities):
         return
     if not model.assets:
-        raise ValidationError({"assets": "A chat model needs its tokenizer and template."})
+        raise ValidationError({"assets": "A model that writes text needs its tokenizer, and for chat a template."})
     try:
         assets_of_model(model)
+    except FimTemplateError as error:
+        raise ValidationError({"fim_template": str(error)}) from None
     except AssetError as error:
         raise ValidationError({"chat_template" if model.chat_template else "assets": str(error)}) from None
 

@@ -13,7 +13,22 @@ from inference.models import Deployment, ModelAlias, ModelGrant, ServedModel
 from inference.services import check_publishable, delete_model, note_model_change
 
 MODALITIES = [(name, name) for name in ("text", "image", "embedding")]
-CAPABILITIES = [(name, name) for name in ("chat", "logprobs", "tools", "reasoning", "vision")]
+# Endpoints, and what they can do beside the usual.
+CAPABILITIES = [
+    (name, name)
+    for name in (
+        "chat",
+        "completions",
+        "embeddings",
+        "rerank",
+        "images",
+        "logprobs",
+        "tools",
+        "reasoning",
+        "structured_outputs",
+        "image_edits",
+    )
+]
 
 
 class ServedModelForm(forms.ModelForm):
@@ -36,7 +51,7 @@ class ServedModelForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Nothing is published that cannot be paid or cannot answer."""
         cleaned = super().clean() or self.cleaned_data
-        names = ("model_id", "model_class", "published", "assets", "chat_template", "capabilities")
+        names = ("model_id", "model_class", "published", "assets", "chat_template", "fim_template", "capabilities")
         if all(name in cleaned for name in names):
             try:
                 check_publishable(ServedModel(**{name: cleaned[name] for name in names}))
@@ -105,7 +120,10 @@ class ServedModelAdmin(admin.ModelAdmin):
         ("Limits (tokens)", {"fields": ["context_length", "max_output_tokens", "default_output_tokens"]}),
         ("Life cycle", {"fields": ["lifecycle", "deprecated_on", "retires_on", "replacement"]}),
         ("Who may use it", {"fields": ["visibility"]}),
-        ("Prompt and output", {"fields": ["assets", "chat_template", "reasoning_parser", "tool_parser"]}),
+        (
+            "Prompt and output",
+            {"fields": ["assets", "chat_template", "fim_template", "reasoning_parser", "tool_parser"]},
+        ),
         ("Patience (seconds)", {"fields": ["first_token_timeout", "idle_timeout", "total_timeout"]}),
     ]
 

@@ -98,6 +98,11 @@ class ServedModel(models.Model):
         help_text="Folder below MODEL_ASSETS_DIR with tokenizer.json, tokenizer_config.json and chat_template.jinja.",
     )
     chat_template = models.TextField(blank=True, help_text="Jinja; empty: the one of the assets.")
+    fim_template = models.TextField(
+        "fill-in-the-middle template",
+        blank=True,
+        help_text="Jinja with prefix and suffix, for completions with a suffix; empty: the model fills no gaps.",
+    )
     reasoning_parser = models.CharField(
         max_length=40,
         blank=True,

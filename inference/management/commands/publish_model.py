@@ -21,6 +21,7 @@ TEXT_FIELDS = {
     "assets": "folder below MODEL_ASSETS_DIR with tokenizer and template",
     "tool-parser": "name of the parser of its tool calls",
     "chat-template": "Jinja; instead of the one of the assets",
+    "fim-template": "Jinja with prefix and suffix, for completions with a suffix",
 }
 NUMBER_FIELDS = {
     "context-length": "tokens of prompt and answer together",
