@@ -1,7 +1,8 @@
-"""Bodies of chat completions, held against the types of the openai package."""
+"""Bodies of answers, held against the types of the openai package."""
 
 from typing import Any, TypeVar
 
+from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
@@ -16,6 +17,18 @@ def strict_completion(body: Any) -> ChatCompletion:
 def strict_chunk(body: Any) -> ChatCompletionChunk:
     """The same for the JSON of one event of a stream."""
     return known_to_openai(ChatCompletionChunk.model_validate(body, strict=True))
+
+
+def strict_text_completion(body: Any) -> Completion:
+    """The same for the whole answer to a completion."""
+    return known_to_openai(Completion.model_validate(body, strict=True))
+
+
+def strict_text_chunk(body: Any) -> dict[str, Any]:
+    """The same for an event of its stream, where OpenAI, too, writes the null that its type does not know of."""
+    choices = [choice | {"finish_reason": choice["finish_reason"] or "stop"} for choice in body["choices"]]
+    strict_text_completion(body | {"choices": choices})
+    return body
 
 
 def known_to_openai(model: Model) -> Model:
