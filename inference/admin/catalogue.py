@@ -118,6 +118,7 @@ class ServedModelAdmin(admin.ModelAdmin):
         ),
         ("What it can do", {"fields": ["input_modalities", "output_modalities", "capabilities"]}),
         ("Limits (tokens)", {"fields": ["context_length", "max_output_tokens", "default_output_tokens"]}),
+        ("Images", {"fields": ["image_sizes"]}),
         ("Life cycle", {"fields": ["lifecycle", "deprecated_on", "retires_on", "replacement"]}),
         ("Who may use it", {"fields": ["visibility"]}),
         (

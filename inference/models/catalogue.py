@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import Organization
+from inference.image_sizes import ImageSizesError, parse_image_sizes
 
 MODEL_ID = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}\Z", "Letters, digits and . _ : / -, beginning with a letter or digit."
@@ -85,6 +86,13 @@ class ServedModel(models.Model):
         blank=True,
         help_text="Sizes to which its embeddings may be cut (Matryoshka), a list such as [1024, 512]; empty: never.",
     )
+    image_sizes = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Sizes of the images it makes, by default 1024x1024 unless a request names another with sides from 64 "
+        'to 2048: {"default": "512x512", "smallest": 256, "largest": 1024, "multiple": 64}, or '
+        '{"default": "1024x1024", "only": ["1024x1024", "1536x1024"]}.',
+    )
     lifecycle = models.CharField(max_length=10, choices=Lifecycle, default=Lifecycle.ACTIVE)
     deprecated_on = models.DateField(null=True, blank=True)
     retires_on = models.DateField(null=True, blank=True)
@@ -130,6 +138,10 @@ class ServedModel(models.Model):
         for size in self._sizes_needed():
             if not getattr(self, size):
                 errors[size] = "At least 1."
+        try:
+            parse_image_sizes(self.image_sizes)
+        except ImageSizesError as error:
+            errors["image_sizes"] = str(error)
         if not _are_dimensions(self.embedding_dimensions):
             errors["embedding_dimensions"] = "A list of whole numbers above 0."
         if self.max_output_tokens and self.context_length and self.max_output_tokens > self.context_length:
