@@ -15,6 +15,7 @@ from billing.pricing import PriceBook, load_price_book
 from inference.backend_secrets import BackendSecretUnreadable, unseal
 from inference.deployment_reports import reporter
 from inference.generation import Target
+from inference.image_sizes import ImageSizes, ImageSizesError, parse_image_sizes
 from inference.models import Deployment, FallbackModel, Lifecycle, ServedModel, Visibility
 from inference.near_names import Fingerprint, fingerprint, nearest
 from inference.parsers import REASONING, Markers
@@ -46,6 +47,7 @@ class Offer(Struct, frozen=True):
     default_output_tokens: int
     embedding_dimensions: tuple[int, ...]
     lifecycle: str
+    image_sizes: ImageSizes
     deprecated_on: "date | None"
     retires_on: "date | None"
     replacement: str | None
@@ -150,6 +152,14 @@ def _targets(model: ServedModel) -> Iterable[Target]:
 
 def _offer(model: ServedModel) -> Offer:
     try:
+def _image_sizes(model: ServedModel) -> ImageSizes:
+    try:
+        return parse_image_sizes(model.image_sizes)
+    except ImageSizesError:
+        log.error("image_sizes_unreadable", model=model.model_id)
+        return ImageSizes()
+
+
         assets = assets_of_model(model)
     except AssetError:
         # One model with broken files must not take the others with it; its own requests say that it is unavailable.
@@ -171,6 +181,7 @@ def _offer(model: ServedModel) -> Offer:
         embedding_dimensions=tuple(model.embedding_dimensions),
         lifecycle=model.lifecycle,
         deprecated_on=model.deprecated_on,
+        image_sizes=_image_sizes(model),
         retires_on=model.retires_on,
         replacement=model.replacement.model_id if model.replacement else None,
         aliases=tuple(alias.alias for alias in model.aliases.all()),
