@@ -1,4 +1,4 @@
-"""Prices: what tokens cost, exactly, and which version of a price a request takes."""
+"""Prices: what tokens, images and documents cost, exactly, and which version of a price a request takes."""
 
 import time
 from bisect import bisect_right
@@ -12,13 +12,22 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 class Price(Struct, frozen=True, gc=False):
-    """A price version with nothing left open: integer nano-euro per million tokens of each kind."""
+    """A price version with nothing left open: integer nano-euro per million tokens of each kind, and per item.
+
+    An image or a document without a price is None: what has any of them cannot be rated.
+    """
 
     version_id: int
     input_nano: int
     cached_input_nano: int
     output_nano: int
     reasoning_nano: int
+    image_nano: int | None = None
+    document_nano: int | None = None
+
+    def covers(self, *, images: bool = False, documents: bool = False) -> bool:
+        """Whether images and documents, where there are any, have a price."""
+        return not (images and self.image_nano is None) and not (documents and self.document_nano is None)
 
 
 # Whom and what a price is for: organization id (None: everybody), model id or "", class or "".
@@ -27,13 +36,23 @@ Target = tuple[int | None, str, str]
 
 
 def cost_nano(
-    price: Price, *, input_tokens: int, cached_input_tokens: int = 0, output_tokens: int = 0, reasoning_tokens: int = 0
+    price: Price,
+    *,
+    input_tokens: int,
+    cached_input_tokens: int = 0,
+    output_tokens: int = 0,
+    reasoning_tokens: int = 0,
+    images: int = 0,
+    documents: int = 0,
 ) -> int:
-    """The cost in nano-euro of so many tokens: exact, rounded half up once, at the end.
+    """The cost in nano-euro of so many tokens, images and documents: exact, rounded half up once, at the end.
 
     Cached tokens are part of the input and reasoning tokens part of the output, as in OpenAI's `usage`; an engine that
-    reports a part larger than its whole is believed about the whole.
+    reports a part larger than its whole is believed about the whole. Raises `ValueError` for images or documents
+    without a price.
     """
+    if not price.covers(images=images > 0, documents=documents > 0):
+        raise ValueError("There is no price for an image or a document of this request.")
     cached = min(cached_input_tokens, input_tokens)
     reasoning = min(reasoning_tokens, output_tokens)
     total = (
@@ -42,7 +61,9 @@ def cost_nano(
         + (output_tokens - reasoning) * price.output_nano
         + reasoning * price.reasoning_nano
     )
-    return (total + TOKENS_PER_PRICE // 2) // TOKENS_PER_PRICE
+    # Items have whole prices: only tokens are rounded.
+    items = images * (price.image_nano or 0) + documents * (price.document_nano or 0)
+    return (total + TOKENS_PER_PRICE // 2) // TOKENS_PER_PRICE + items
 
 
 def price_of(version: PriceVersion) -> Price:
@@ -54,6 +75,8 @@ def price_of(version: PriceVersion) -> Price:
         cached_input_nano=version.input_nano if cached is None else cached,
         output_nano=version.output_nano,
         reasoning_nano=version.output_nano if reasoning is None else reasoning,
+        image_nano=version.image_nano,
+        document_nano=version.document_nano,
     )
 
 
@@ -84,9 +107,13 @@ class PriceBook:
                 return self._prices[target][count - 1]
         return None
 
-    def is_priced(self, model_id: str, model_class: str) -> bool:
-        """Whether a list price is in effect now for the model itself or its class: without one it is not published."""
-        return self.find(organization_id=None, model_id=model_id, model_class=model_class, at=time.time()) is not None
+    def is_priced(self, model_id: str, model_class: str, *, images: bool = False, documents: bool = False) -> bool:
+        """Whether a list price is in effect now for the model itself or its class: without one it is not published.
+
+        `images`, `documents`: it must have one for each of them, too.
+        """
+        price = self.find(organization_id=None, model_id=model_id, model_class=model_class, at=time.time())
+        return price is not None and price.covers(images=images, documents=documents)
 
 
 def load_price_book() -> PriceBook:
@@ -94,6 +121,6 @@ def load_price_book() -> PriceBook:
     return PriceBook(PriceVersion.objects.all())
 
 
-def is_priced(model_id: str, model_class: str) -> bool:
+def is_priced(model_id: str, model_class: str, *, images: bool = False, documents: bool = False) -> bool:
     """`PriceBook.is_priced` of the database as it is now."""
-    return load_price_book().is_priced(model_id, model_class)
+    return load_price_book().is_priced(model_id, model_class, images=images, documents=documents)

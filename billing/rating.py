@@ -12,12 +12,17 @@ log = structlog.get_logger(__name__)
 def rate(entry: UsageEntry, price: Price | None) -> None:
     """Sets the entry's price version and cost by its outcome and counts.
 
-    A failed request costs nothing. Without a price or without known tokens the cost stays None, "unrated": never 0.
+    A failed request costs nothing. Without a price for all that it has, or without known tokens, the cost stays None,
+    "unrated": never 0.
     """
     entry.price_version_id = None if price is None else price.version_id
     if entry.outcome == Outcome.FAILED:
         entry.cost_nano = 0
-    elif price is None or entry.token_source == TokenSource.NONE:
+    elif (
+        price is None
+        or entry.token_source == TokenSource.NONE
+        or not price.covers(images=entry.images > 0, documents=entry.documents > 0)
+    ):
         entry.cost_nano = None
     else:
         entry.cost_nano = cost_nano(
@@ -26,6 +31,8 @@ def rate(entry: UsageEntry, price: Price | None) -> None:
             cached_input_tokens=entry.cached_input_tokens,
             output_tokens=entry.output_tokens,
             reasoning_tokens=entry.reasoning_tokens,
+            images=entry.images,
+            documents=entry.documents,
         )
 
 

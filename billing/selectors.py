@@ -23,6 +23,8 @@ SUMS = (
     "cached_input_tokens",
     "output_tokens",
     "reasoning_tokens",
+    "images",
+    "documents",
     "cost_nano",
 )
 Grouping = Literal["day", "model", "key"]
@@ -40,6 +42,8 @@ class UsageSum(Struct, frozen=True, kw_only=True):
     cached_input_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    images: int
+    documents: int
     cost_nano: int
 
 
@@ -54,6 +58,8 @@ class HourSums(Struct, frozen=True, kw_only=True):
     cached_input_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    images: int
+    documents: int
     cost_nano: int
 
 
@@ -74,6 +80,8 @@ class UsageLine(Struct, frozen=True, kw_only=True):
     cached_input_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    images: int
+    documents: int
     cost_nano: int | None
     queue_ms: int | None
     first_token_ms: int | None

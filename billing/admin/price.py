@@ -16,7 +16,9 @@ from billing.models import PriceVersion
 from billing.money import euro_to_nano, format_euro, nano_to_euro
 from billing.services import set_price, withdraw_price
 
-KINDS = ("input", "cached_input", "output", "reasoning")
+TOKENS = ("input", "cached_input", "output", "reasoning")
+ITEMS = ("image", "document")
+KINDS = (*TOKENS, *ITEMS)
 
 
 class EuroField(forms.DecimalField):
@@ -28,12 +30,20 @@ class EuroField(forms.DecimalField):
 
 
 class PriceForm(forms.ModelForm):
-    """A version with its amounts in EUR per million tokens."""
+    """A version with its amounts in EUR per million tokens, per image and per document."""
 
     input_eur = EuroField(label="Input", help_text="EUR per million tokens.")
     cached_input_eur = EuroField(label="Cached input", required=False, help_text="Empty: as input.")
     output_eur = EuroField(label="Output", help_text="EUR per million tokens.")
     reasoning_eur = EuroField(label="Reasoning", required=False, help_text="Empty: as output.")
+    image_eur = EuroField(
+        label="Image", required=False, help_text="EUR per image; empty: no price. Image models need one."
+    )
+    document_eur = EuroField(
+        label="Document",
+        required=False,
+        help_text="EUR per document that is ranked; empty: no price. Rerankers need one.",
+    )
     effective_from = forms.SplitDateTimeField(
         widget=AdminSplitDateTime, required=False, help_text="UTC. Empty: at once."
     )
@@ -79,6 +89,8 @@ class PriceVersionAdmin(ServiceAdmin):
         "cached_input",
         "output",
         "reasoning",
+        "image",
+        "document",
     ]
     list_display_links = ["target"]
     list_filter = ["model_class", "effective_from"]
@@ -88,7 +100,8 @@ class PriceVersionAdmin(ServiceAdmin):
     autocomplete_fields = ["organization"]
     fieldsets = [
         ("What and for whom", {"fields": ["model_id", "model_class", "organization", "effective_from"]}),
-        ("EUR per million tokens", {"fields": [f"{kind}_eur" for kind in KINDS]}),
+        ("EUR per million tokens", {"fields": [f"{kind}_eur" for kind in TOKENS]}),
+        ("EUR each", {"fields": [f"{kind}_eur" for kind in ITEMS]}),
     ]
     actions = None
 
@@ -168,6 +181,16 @@ class PriceVersionAdmin(ServiceAdmin):
     def reasoning(self, version: PriceVersion) -> str:
         """Per million tokens."""
         return _euro(version.reasoning_nano)
+
+    @admin.display(description="image (EUR)")
+    def image(self, version: PriceVersion) -> str:
+        """Each."""
+        return _euro(version.image_nano)
+
+    @admin.display(description="document (EUR)")
+    def document(self, version: PriceVersion) -> str:
+        """Each that is ranked."""
+        return _euro(version.document_nano)
 
 
 def _euro(nano: int | None) -> str:

@@ -71,6 +71,8 @@ class UsageRecordAdmin(UsageAdmin):
         "cached_input_tokens",
         "output_tokens",
         "reasoning_tokens",
+        "images",
+        "documents",
         "cost",
         "token_source",
         "outcome",
@@ -114,6 +116,8 @@ class UsageHourAdmin(UsageAdmin):
         "cached_input_tokens",
         "output_tokens",
         "reasoning_tokens",
+        "images",
+        "documents",
         "cost",
     ]
     list_filter = [DayFilter, OrganizationFilter, KeyFilter, ModelFilter]

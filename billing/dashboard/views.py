@@ -30,6 +30,8 @@ class Row:
     unrated_requests: int
     input_tokens: int
     output_tokens: int
+    images: int
+    documents: int
     cost: str
 
 
@@ -69,6 +71,8 @@ def row_of(label: str, hours: Sequence[HourSums]) -> Row:
         unrated_requests=sum(hour.unrated_requests for hour in hours),
         input_tokens=sum(hour.input_tokens for hour in hours),
         output_tokens=sum(hour.output_tokens for hour in hours),
+        images=sum(hour.images for hour in hours),
+        documents=sum(hour.documents for hour in hours),
         cost=format_euro(sum(hour.cost_nano for hour in hours), DECIMALS),
     )
 

@@ -1,4 +1,4 @@
-"""Prices: versioned and effective-dated, in nano-euro per million tokens."""
+"""Prices: versioned and effective-dated, in nano-euro per million tokens, per image and per document."""
 
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,9 @@ from accounts.models import Organization
 # At most a million EUR for a million tokens: four thousand million of the dearest tokens still fit a BigIntegerField.
 MAX_PRICE_NANO = 1_000_000 * 1_000_000_000
 IN_RANGE = [MinValueValidator(0), MaxValueValidator(MAX_PRICE_NANO)]
+# At most a thousand EUR each: a request has thousands of them at most.
+MAX_ITEM_NANO = 1_000 * 1_000_000_000
+PER_ITEM = [MinValueValidator(0), MaxValueValidator(MAX_ITEM_NANO)]
 
 
 class PriceInEffectError(TypeError):
@@ -20,7 +23,7 @@ class PriceInEffectError(TypeError):
 
 
 class PriceVersion(models.Model):
-    """What a million tokens cost from a moment on, for one model or for a class.
+    """What a million tokens, an image or a document cost from a moment on, for one model or for a class.
 
     A request takes, of the versions in effect at its start, the most specific: customer and model, customer and
     class, model, class; and of those the latest. Integer nano-euro (1e-9 EUR): 0.65 EUR is 650,000,000.
@@ -41,6 +44,20 @@ class PriceVersion(models.Model):
     output_nano = models.BigIntegerField("output", validators=IN_RANGE, help_text="Nano-euro per million tokens.")
     reasoning_nano = models.BigIntegerField(
         "reasoning", null=True, blank=True, validators=IN_RANGE, help_text="Empty: as output."
+    )
+    image_nano = models.BigIntegerField(
+        "image",
+        null=True,
+        blank=True,
+        validators=PER_ITEM,
+        help_text="Nano-euro per image; empty: images have no price.",
+    )
+    document_nano = models.BigIntegerField(
+        "document",
+        null=True,
+        blank=True,
+        validators=PER_ITEM,
+        help_text="Nano-euro per document that is ranked; empty: documents have no price.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -96,6 +96,8 @@ class UsageHour(models.Model):
     cached_input_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0)
     reasoning_tokens = models.BigIntegerField(default=0)
+    images = models.BigIntegerField(default=0)
+    documents = models.BigIntegerField(default=0)
     cost_nano = models.BigIntegerField("cost", default=0, help_text="Nano-euro.")
 
     objects: ClassVar = TenantQuerySet.as_manager()

@@ -13,7 +13,7 @@ from billing.errors import PriceError
 from billing.models import PriceInEffectError, PriceVersion
 from billing.pricing import price_of
 
-KINDS = ("input_nano", "cached_input_nano", "output_nano", "reasoning_nano")
+KINDS = ("input_nano", "cached_input_nano", "output_nano", "reasoning_nano", "image_nano", "document_nano")
 IN_EFFECT = "This price is in effect. Set a new one, which supersedes it."
 
 
@@ -23,6 +23,8 @@ def set_price(
     output_nano: int,
     cached_input_nano: int | None = None,
     reasoning_nano: int | None = None,
+    image_nano: int | None = None,
+    document_nano: int | None = None,
     model_id: str = "",
     model_class: str = "",
     organization: Organization | None = None,
@@ -30,12 +32,13 @@ def set_price(
     replaces: PriceVersion | None = None,
     actor: Actor = "system",
 ) -> tuple[PriceVersion, bool]:
-    """Sets what a million tokens cost (nano-euro) for a model or a class, for all or for one organization.
+    """Sets what a million tokens, an image and a document cost (nano-euro) for a model or a class.
 
-    From `effective_from` (default: now) on. Returns the version and whether it is new: when the one in effect at that
-    moment says the same, it stands. A version that is not yet in effect gives way to one for the same moment, and so
-    does `replaces`. Raises `PriceError` for a moment in the past, for a negative or absurd price, when both or neither
-    of model and class are named, and when `replaces` is in effect.
+    For all or for one organization, from `effective_from` (default: now) on. An image or a document that is None has no
+    price: what has any stays unrated, and a model that makes or ranks any is not published. Returns the version and
+    whether it is new: when the one in effect at that moment says the same, it stands. A version that is not yet in
+    effect gives way to one for the same moment, and so does `replaces`. Raises `PriceError` for a moment in the past,
+    for a negative or absurd price, when both or neither of model and class are named, and when `replaces` is in effect.
     """
     now = timezone.now()
     begin = effective_from or now
@@ -50,6 +53,8 @@ def set_price(
         cached_input_nano=cached_input_nano,
         output_nano=output_nano,
         reasoning_nano=reasoning_nano,
+        image_nano=image_nano,
+        document_nano=document_nano,
     )
     try:
         version.full_clean(validate_unique=False, validate_constraints=False)
@@ -90,6 +95,6 @@ def withdraw_price(*, version: PriceVersion, actor: Actor = "system") -> None:
     announce(CATALOGUE)
 
 
-def _amounts(version: PriceVersion) -> tuple[int, int, int, int]:
+def _amounts(version: PriceVersion) -> tuple[int | None, ...]:
     price = price_of(version)
-    return price.input_nano, price.cached_input_nano, price.output_nano, price.reasoning_nano
+    return tuple(getattr(price, kind) for kind in KINDS)

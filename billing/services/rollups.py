@@ -16,7 +16,15 @@ OVERLAP = timedelta(minutes=5)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # Organizations of one transaction; below SQLite's limit on parameters.
 BATCH = 400
-SUMMED = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "cost_nano")
+SUMMED = (
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "images",
+    "documents",
+    "cost_nano",
+)
 
 
 def roll_up_usage() -> int:

@@ -35,7 +35,7 @@ def moment(text: str) -> datetime:
 class Command(BaseCommand):
     """Adds a price version; does nothing when the one in effect says the same."""
 
-    help = "Sets what a million tokens cost, in EUR, for a model or a class. Run again it changes nothing."
+    help = "Sets what a million tokens cost, in EUR, for a model or a class, and an image or a document."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The price, for what, for whom and from when."""
@@ -47,6 +47,9 @@ class Command(BaseCommand):
         parser.add_argument("--cached-input", type=amount, metavar="EUR", help="default: as --input")
         parser.add_argument("--output", type=amount, required=True, metavar="EUR", help="a million output tokens")
         parser.add_argument("--reasoning", type=amount, metavar="EUR", help="default: as --output")
+        parser.add_argument("--image", type=amount, metavar="EUR", help="an image; without it images have no price")
+        text = "a document that is ranked; without it documents have no price"
+        parser.add_argument("--document", type=amount, metavar="EUR", help=text)
         parser.add_argument("--from", dest="effective_from", type=moment, metavar="TIME", help="ISO 8601; default: now")
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -63,6 +66,8 @@ class Command(BaseCommand):
                 cached_input_nano=options["cached_input"],
                 output_nano=options["output"],
                 reasoning_nano=options["reasoning"],
+                image_nano=options["image"],
+                document_nano=options["document"],
                 effective_from=options["effective_from"],
             )
         except Organization.DoesNotExist:
@@ -88,6 +93,11 @@ class Command(BaseCommand):
                         "output": f"{nano_to_euro(price.output_nano):f}",
                         "reasoning": f"{nano_to_euro(price.reasoning_nano):f}",
                     },
+                    "eur_each": {"image": _euro(price.image_nano), "document": _euro(price.document_nano)},
                 }
             )
         )
+
+
+def _euro(nano: int | None) -> str | None:
+    return None if nano is None else f"{nano_to_euro(nano):f}"
