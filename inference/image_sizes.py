@@ -45,6 +45,11 @@ class ImageSizes(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
         sides = (size.width, size.height)
         return all(self.smallest <= side <= self.largest and side % self.multiple == 0 for side in sides)
 
+    @property
+    def default_size(self) -> Size:
+        """The default as numbers."""
+        return parse_size(self.default) or Size(1024, 1024)
+
     def __str__(self) -> str:
         if self.only:
             return " or ".join(filter(None, (", ".join(self.only[:-1]), self.only[-1])))

@@ -35,6 +35,11 @@ class WorkMeter(Meter):
         self._sum()
         return handed
 
+    def made(self, images: int) -> None:
+        """So many more images are there, which a client that leaves, or a process that is killed, does not undo."""
+        self.entry.images += images
+        self._writer.progress(self.entry)
+
     def reported(self, handed: Handed, tokens: int) -> None:
         """The engine's own count of a call's input tokens."""
         handed.tokens, handed.source = tokens, TokenSource.REPORTED

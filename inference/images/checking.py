@@ -88,13 +88,10 @@ def file_too_large(param: str) -> InvalidRequest:
     )
 
 
-def too_many(param: str) -> InvalidRequest:
-    """The error for one more image than a request may have."""
-    return InvalidRequest(
-        f"Invalid '{param}': a request may have at most {settings.IMAGES_PER_REQUEST} images.",
-        param=param,
-        code="too_many_images",
-    )
+def too_many(param: str, most: int | None = None) -> InvalidRequest:
+    """The error for one more image than a request may have, or than the `most` that a model takes."""
+    whose = f"a request may have at most {settings.IMAGES_PER_REQUEST}" if most is None else f"this model takes {most}"
+    return InvalidRequest(f"Invalid '{param}': {whose} images.", param=param, code="too_many_images")
 
 
 def _check_bytes(data: bytes, param: str) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from inference.conversation import Picture
 from inference.errors import InvalidRequest
-from inference.images.checking import check_image, file_too_large, too_many
+from inference.images.checking import ImageInfo, check_image, file_too_large, too_many
 from inference.images.remote import Remote, fetch
 from inference.large_requests import INLINE_MS, beside_the_loop
 
@@ -28,10 +28,11 @@ async def load_pictures(pictures: Sequence[Picture], *, remote: Remote | None = 
     if len(pictures) > settings.IMAGES_PER_REQUEST:
         raise too_many(pictures[settings.IMAGES_PER_REQUEST].param)
     # One after the other: the memory that many large pictures take at once is what a limit is for.
-    return tuple([await _load(picture, remote) for picture in pictures])
+    return tuple([(await load_picture(picture, remote=remote))[0] for picture in pictures])
 
 
-async def _load(picture: Picture, remote: Remote | None) -> bytes:
+async def load_picture(picture: Picture, *, remote: Remote | None = None) -> tuple[bytes, ImageInfo]:
+    """One of them, with what it is."""
     scheme = picture.url[:HEAD_CHARACTERS].lstrip().partition(":")[0].lower()
     if scheme == "data":
         return await beside_the_loop(CHECKING_MS, _from_data_url, picture.url, picture.param)
@@ -40,11 +41,10 @@ async def _load(picture: Picture, remote: Remote | None) -> bytes:
     if not settings.REMOTE_IMAGES:
         raise _wrong_url(picture.param, "this server fetches no images; send a data: URL with a base64-encoded image")
     data = await fetch(picture.url, param=picture.param, remote=remote)
-    await beside_the_loop(CHECKING_MS, check_image, data, param=picture.param)
-    return data
+    return data, await beside_the_loop(CHECKING_MS, check_image, data, param=picture.param)
 
 
-def _from_data_url(url: str, param: str) -> bytes:
+def _from_data_url(url: str, param: str) -> tuple[bytes, ImageInfo]:
     """The checked file in a `data:` URL (RFC 2397), which must be base64; its media type is not believed."""
     head, comma, encoded = url.lstrip().partition(",")
     if not comma or not head[:HEAD_CHARACTERS].lower().rstrip().endswith(";base64"):
@@ -57,8 +57,7 @@ def _from_data_url(url: str, param: str) -> bytes:
         raise InvalidRequest(
             f"Invalid '{param}': the image is not valid base64.", param=param, code="invalid_base64_image"
         )
-    check_image(data, param=param)
-    return data
+    return data, check_image(data, param=param)
 
 
 def _from_base64(encoded: str) -> bytes | None:

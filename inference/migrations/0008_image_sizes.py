@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             field=models.JSONField(
                 blank=True,
                 default=dict,
-                help_text='Sizes of the images it makes, by default 1024x1024 unless a request names another with sides from 64 to 2048: {"default": "512x512", "smallest": 256, "largest": 1024, "multiple": 64}, or {"default": "1024x1024", "only": ["1024x1024", "1536x1024"]}.',
+                help_text='Sizes of the images it makes; by default 1024x1024, and any with sides from 64 to 2048 for requests that name it: {"default": "512x512", "smallest": 256, "largest": 1024, "multiple": 64}, or {"default": "1024x1024", "only": ["1024x1024", "1536x1024"]}.',
             ),
         ),
     ]

@@ -1,0 +1,64 @@
+"""The pictures and the mask that a drawing begins with, loaded and held against each other."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from msgspec import Struct
+from PIL import Image
+
+from inference.conversation import Picture
+from inference.errors import InvalidRequest
+from inference.image_sizes import Size
+from inference.images.checking import ImageInfo, check_image, too_many, with_image
+from inference.images.drawing import Upload
+from inference.images.loading import CHECKING_MS, load_picture
+from inference.large_requests import beside_the_loop
+
+
+class Sources(Struct, frozen=True):
+    """Encoded files, checked; `size` is that of the first."""
+
+    files: tuple[bytes, ...] = ()
+    mask: bytes | None = None
+    size: Size | None = None
+
+
+async def load_sources(pictures: Sequence[Picture | Upload], mask: Picture | Upload | None) -> Sources:
+    """The files of a drawing. Raises `InvalidRequest` with the `param` of the one that is wrong."""
+    if len(pictures) > settings.IMAGES_PER_REQUEST:
+        raise too_many(pictures[settings.IMAGES_PER_REQUEST].param)
+    loaded = [await _load(picture) for picture in pictures]
+    if not loaded:
+        return Sources()
+    files = tuple(data for data, _ in loaded)
+    size = Size(loaded[0][1].width, loaded[0][1].height)
+    if mask is None:
+        return Sources(files, None, size)
+    data, _ = await _load(mask)
+    await beside_the_loop(CHECKING_MS, _check_mask, data, size, mask.param)
+    return Sources(files, data, size)
+
+
+async def _load(source: Picture | Upload) -> tuple[bytes, ImageInfo]:
+    if isinstance(source, Picture):
+        return await load_picture(source)
+    return source.data, await beside_the_loop(CHECKING_MS, check_image, source.data, param=source.param)
+
+
+def _check_mask(data: bytes, size: Size, param: str) -> None:
+    """Raises for a mask that says nothing about a picture of this size."""
+
+    def look(image: Image.Image) -> InvalidRequest | None:
+        if image.format != "PNG" or not image.has_transparency_data:
+            return _invalid(param, "the mask must be a PNG file with transparency")
+        if image.size != (size.width, size.height):
+            return _invalid(param, "the mask must be as large as the first image")
+        return None
+
+    problem = with_image(data, look, param=param)
+    if problem is not None:
+        raise problem
+
+
+def _invalid(param: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{param}': {reason}.", param=param, code="invalid_value")

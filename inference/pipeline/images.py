@@ -1,0 +1,139 @@
+"""`POST /v1/images/generations` and `POST /v1/images/edits`, step by step."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from accounts.errors import ApiError
+from accounts.principals import Principal
+from billing.models import Outcome, TokenSource
+from inference.admission import too_long
+from inference.api.schemas.images import ImageRequest
+from inference.catalogue import Offer
+from inference.image_abilities import abilities_of, check_abilities, size_for
+from inference.images.drawing import Drawing
+from inference.images.finishing import Finished, finish
+from inference.images.sources import Sources, load_sources
+from inference.large_requests import INLINE_MS, beside_the_loop
+from inference.meter import CHARACTERS_PER_TOKEN, settle_broken_off
+from inference.pipeline.answer import Answer, Arrival
+from inference.pipeline.attempts import inferred
+from inference.pipeline.in_order import in_order
+from inference.pipeline.text import Asked
+from inference.pipeline.work import AT_ONCE, admitted, work_meter
+from inference.tokenization import count_tokens
+from inference.wire.images import ImageEncoder
+from inference.work_meter import WorkMeter
+
+# What decoding and encoding an image takes, always more than the loop may spend.
+FINISHING_MS = INLINE_MS + 1
+
+
+async def images(request: ImageRequest, drawing: Drawing, principal: Principal, arrival: Arrival) -> Answer:
+    """Answers a request for images; with `drawing.pictures`, an edit. Raises `ApiError`.
+
+    Everything that can be refused is refused here; a stream's engine is called when its first frame is asked for.
+    """
+    edit = bool(drawing.pictures)
+    capability, endpoint = ("image_edits", "images.edits") if edit else ("images", "images.generations")
+    asked = await admitted(principal, arrival, request.model, capability=capability, endpoint=endpoint)
+    asked = replace(asked, streamed=bool(request.stream))
+    check_abilities(drawing, asked.offer)
+    tokens, source = await _prompt_tokens(drawing, asked.offer)
+    sources = await load_sources(drawing.pictures, drawing.mask)
+    drawing = replace(drawing, size=size_for(drawing, sources.size, asked.offer))
+    meter = work_meter(asked)
+    meter.hand(tokens, source)
+    encoder = ImageEncoder(
+        edit=edit,
+        created=int(arrival.started_at),
+        output_format=drawing.output.format.lower(),
+        quality=request.quality,
+        input_tokens=tokens,
+    )
+    made = drawn(drawing, sources, asked, meter)
+    if asked.streamed:
+        return Answer(asked.headers, frames=made, encode=encoder.frame)
+    async with aclosing(made):
+        finished = [image async for image in made]
+    return Answer(asked.headers, body=encoder.whole(finished))
+
+
+async def _prompt_tokens(drawing: Drawing, offer: Offer) -> tuple[int, TokenSource]:
+    """The tokens of the prompt, and of what is not to be drawn, and how they are known.
+
+    Raises `ContextLengthExceeded` for a text that is longer than the model reads.
+    """
+    texts = {"prompt": drawing.prompt, "negative_prompt": drawing.negative_prompt or ""}
+    if offer.assets is None:
+        # The operator has given no tokenizer: tokens are a guess, and the engine knows its limit.
+        return max(1, sum(map(len, texts.values())) // CHARACTERS_PER_TOKEN), TokenSource.ESTIMATED
+    total = 0
+    for param, text in texts.items():
+        tokens = await count_tokens(offer.assets.tokenizer, text, offer.context_length or None) if text else 0
+        if offer.context_length and tokens > offer.context_length:
+            raise too_long(offer, tokens, param)
+        total += tokens
+    return total, TokenSource.COUNTED
+
+
+async def drawn(drawing: Drawing, sources: Sources, asked: Asked, meter: WorkMeter) -> AsyncGenerator[Finished, None]:
+    """The images in their order; the last only after the usage record is committed.
+
+    Raises `ApiError`. A client that leaves pays for the images that were made; of an answer that fails, for none.
+    """
+    values = _values(drawing, sources, asked.offer)
+    work = partial(_draw, drawing=drawing, offer=asked.offer, meter=meter)
+    left = drawing.n
+    try:
+        async with aclosing(in_order(values, work, at_once=AT_ONCE)) as made:
+            async for image in made:
+                left -= 1
+                if not left:
+                    await meter.settle(Outcome.COMPLETED)
+                yield image
+    except ApiError as error:
+        await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
+        raise
+    except (asyncio.CancelledError, GeneratorExit):
+        settle_broken_off(meter)
+        raise
+    except Exception:
+        meter.settle(Outcome.FAILED, error_code="server_error")
+        raise
+
+
+async def _draw(values: dict[str, list[Any]], *, drawing: Drawing, offer: Offer, meter: WorkMeter) -> Finished:
+    """One image. Raises `ApiError`."""
+    found = await inferred(values, offer, meter)
+    image = await beside_the_loop(FINISHING_MS, finish, found["image"][0], drawing.output)
+    meter.made(1)
+    return image
+
+
+def _values(drawing: Drawing, sources: Sources, offer: Offer) -> list[dict[str, list[Any]]]:
+    """What each call brings, by source of the tensor map. Images of one request differ in their seed alone."""
+    size = drawing.size
+    given = {
+        "prompt": drawing.prompt,
+        "negative_prompt": drawing.negative_prompt,
+        "steps": drawing.steps,
+        "guidance_scale": drawing.guidance_scale,
+        "width": size and size.width,
+        "height": size and size.height,
+        "mask": sources.mask,
+    }
+    values: dict[str, list[Any]] = {name: [value] for name, value in given.items() if value is not None}
+    if sources.files:
+        values["image"] = list(sources.files)
+    seeds = abilities_of(offer).seeds
+    if not seeds:
+        return [values] * drawing.n
+    # Without one of ours, an engine that always begins with the same would draw the same again and again.
+    seed = secrets.randbelow(seeds) if drawing.seed is None else drawing.seed
+    return [{**values, "seed": [(seed + index) % seeds]} for index in range(drawing.n)]
