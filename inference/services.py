@@ -16,7 +16,12 @@ from inference.backend_secrets import seal
 from inference.catalogue import assets_of_model
 from inference.fim_template import FimTemplateError
 from inference.models import Deployment, FallbackModel, ModelAlias, ModelGrant, ServedModel
+from inference.models.catalogue import TEXT_CAPABILITIES
 from inference.tokenization import AssetError
+
+
+# What else than tokens is paid for, by capability.
+ITEMS = {"images": "images", "rerank": "documents"}
 
 
 def check_publishable(model: ServedModel) -> None:
@@ -27,9 +32,10 @@ def check_publishable(model: ServedModel) -> None:
         raise ValidationError(
             {"published": "No list price covers this model or its class yet; a model without a price is not offered."}
         )
-    if not {"chat", "completions"}.intersection(model.capabilities):
-        return
+    _check_items_priced(model)
     if not model.assets:
+        if TEXT_CAPABILITIES.isdisjoint(model.capabilities):
+            return
         raise ValidationError({"assets": "A model that writes text needs its tokenizer, and for chat a template."})
     try:
         assets_of_model(model)
@@ -37,6 +43,14 @@ def check_publishable(model: ServedModel) -> None:
         raise ValidationError({"fim_template": str(error)}) from None
     except AssetError as error:
         raise ValidationError({"chat_template" if model.chat_template else "assets": str(error)}) from None
+
+
+def _check_items_priced(model: ServedModel) -> None:
+    """Raises `ValidationError` for a model that makes or ranks what its list price does not cover."""
+    for capability, item in ITEMS.items():
+        if capability in model.capabilities and not is_priced(model.model_id, model.model_class, **{item: True}):
+            text = f"The list price of this model or its class has none for {item}; {capability} needs one."
+            raise ValidationError({"published": text})
 
 
 def save_model(*, actor: User | str, model: ServedModel, aliases: Iterable[str] | None = None) -> ServedModel:

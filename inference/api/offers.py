@@ -30,6 +30,7 @@ def described(offer: Offer, catalogue: Catalogue, principal: Principal | None) -
         deprecated_on=offer.deprecated_on,
         retires_on=offer.retires_on,
         replacement=_replacement(offer, catalogue, principal),
+        embedding_dimensions=offer.embedding_dimensions,
     )
 
 

@@ -53,6 +53,7 @@ def model_object(
     deprecated_on: date | None = None,
     retires_on: date | None = None,
     replacement: str | None = None,
+    embedding_dimensions: Sequence[int] = (),
 ) -> dict[str, Any]:
     """OpenAI's model object with what an agent needs to know beside it; `created` in Unix seconds, sizes in tokens.
 
@@ -71,6 +72,7 @@ def model_object(
         "owned_by": owned_by,
         "shutdown_date": _iso(retires_on),
         **{name: size for name, size in sizes.items() if size},
+        **({"embedding_dimensions": list(embedding_dimensions)} if embedding_dimensions else {}),
         "class": model_class,
         "input_modalities": list(input_modalities),
         "output_modalities": list(output_modalities),
@@ -79,7 +81,7 @@ def model_object(
         "lifecycle": lifecycle,
         "deprecation_date": _iso(deprecated_on),
         "replacement": replacement,
-        "prices": None if price is None else price_object(price),
+        "prices": None if price is None else price_object(price, capabilities),
         "name": model_id,
         "description": description or None,
         "hugging_face_repository": hugging_face_repository or None,
@@ -97,14 +99,21 @@ def model_object(
     }
 
 
-def price_object(price: Price) -> dict[str, Any]:
-    """What `per_tokens` tokens of each kind cost: in EUR as exact decimal text, and in integer nano-euro (1e-9 EUR)."""
+def price_object(price: Price, capabilities: Collection[str] = ()) -> dict[str, Any]:
+    """What `per_tokens` tokens of each kind cost, and each image or document where the model makes or ranks any.
+
+    In EUR as exact decimal text, and in integer nano-euro (1e-9 EUR).
+    """
     nano = {
         "input": price.input_nano,
         "cached_input": price.cached_input_nano,
         "output": price.output_nano,
         "reasoning": price.reasoning_nano,
     }
+    if "images" in capabilities and price.image_nano is not None:
+        nano["per_image"] = price.image_nano
+    if "rerank" in capabilities and price.document_nano is not None:
+        nano["per_document"] = price.document_nano
     euro = {kind: f"{nano_to_euro(amount):f}" for kind, amount in nano.items()}
     return {"currency": "EUR", "per_tokens": TOKENS_PER_PRICE, **euro, "nano_euro": nano}
 
