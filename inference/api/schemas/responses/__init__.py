@@ -6,6 +6,7 @@ stored is refused: see `docs/responses.md`.
 """
 
 from inference.api.schemas.responses.checks import decode_input, decode_response
+from inference.api.schemas.responses.echo import echo_of
 from inference.api.schemas.responses.fields import InputRequest, ResponsesRequest
 from inference.api.schemas.responses.meaning import LOGPROBS, SEALED_REASONING, Asking, asking_of, conversion_ms, wants
 
@@ -19,5 +20,6 @@ __all__ = [
     "conversion_ms",
     "decode_input",
     "decode_response",
+    "echo_of",
     "wants",
 ]

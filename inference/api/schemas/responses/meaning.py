@@ -1,14 +1,13 @@
 """What a request asks for, in the words of the steps that follow."""
 
-import msgspec
 from msgspec import Struct
 
 from inference.api.schemas import problems
 from inference.api.schemas.effort import effort_variables
-from inference.api.schemas.responses.fields import InputRequest, ResponsesRequest, TextFormat
+from inference.api.schemas.responses.fields import InputRequest, ResponsesRequest
 from inference.api.schemas.responses.tools import Offered, offered_tools
 from inference.api.schemas.responses.turns import Opening, Turns
-from inference.api.schemas.tools import check_schema
+from inference.api.schemas.tools import structure_of
 from inference.conversation import Conversation
 from inference.generation import Sampling, Structure
 from inference.json_schema import CHECK_MS_PER_BYTE, STRICT_MS_PER_BYTE
@@ -57,7 +56,7 @@ def asking_of(request: InputRequest, opening: Opening) -> Asking:
 
 def wants(request: ResponsesRequest, included: str) -> bool:
     """Whether the answer is to have what `included` names."""
-    return bool(request.include) and included in request.include
+    return included in (request.include or ())
 
 
 def conversion_ms(request: InputRequest, body_bytes: int) -> float:
@@ -89,13 +88,9 @@ def _structure(request: InputRequest) -> Structure | None:
     found = None if request.text is None else request.text.format
     if found is None or found.type == "text":
         return None
-    return Structure(_schema(found) if found.type == "json_schema" else None)
-
-
-def _schema(found: TextFormat) -> str:
-    if found.name is None:
-        raise problems.missing("text.format.name")
-    if found.schema is None:
-        raise problems.missing("text.format.schema")
-    check_schema(found.schema, "text.format.schema", strict=bool(found.strict))
-    return msgspec.json.encode(found.schema).decode()
+    if found.type == "json_schema":
+        for field in ("name", "schema"):
+            if getattr(found, field) is None:
+                raise problems.missing(f"text.format.{field}")
+    schema = found.schema if found.type == "json_schema" else None
+    return structure_of(schema, "text.format.schema", strict=bool(found.strict))

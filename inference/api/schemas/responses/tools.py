@@ -165,7 +165,7 @@ def _choice(request: InputRequest, names: ToolNames) -> tuple[str | None, dict[s
         return choice, None
     chosen = convert(choice, Choice, "tool_choice")
     if chosen.type in ("function", "custom"):
-        return "required", {_offered(chosen, names, "tool_choice"): "tool_choice.name"}
+        return "function", {_offered(chosen, names, "tool_choice"): "tool_choice.name"}
     if chosen.type != "allowed_tools":
         raise problems.wrong_value("tool_choice.type", ("function", "custom", "allowed_tools"))
     if chosen.mode not in ("auto", "required"):
