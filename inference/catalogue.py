@@ -46,8 +46,8 @@ class Offer(Struct, frozen=True):
     max_output_tokens: int
     default_output_tokens: int
     embedding_dimensions: tuple[int, ...]
-    lifecycle: str
     image_sizes: ImageSizes
+    lifecycle: str
     deprecated_on: "date | None"
     retires_on: "date | None"
     replacement: str | None
@@ -150,8 +150,6 @@ def _targets(model: ServedModel) -> Iterable[Target]:
             log.error("tensor_map_unreadable", deployment=deployment.name)
 
 
-def _offer(model: ServedModel) -> Offer:
-    try:
 def _image_sizes(model: ServedModel) -> ImageSizes:
     try:
         return parse_image_sizes(model.image_sizes)
@@ -160,6 +158,8 @@ def _image_sizes(model: ServedModel) -> ImageSizes:
         return ImageSizes()
 
 
+def _offer(model: ServedModel) -> Offer:
+    try:
         assets = assets_of_model(model)
     except AssetError:
         # One model with broken files must not take the others with it; its own requests say that it is unavailable.
@@ -179,9 +179,9 @@ def _image_sizes(model: ServedModel) -> ImageSizes:
         max_output_tokens=model.max_output_tokens,
         default_output_tokens=model.default_output_tokens,
         embedding_dimensions=tuple(model.embedding_dimensions),
+        image_sizes=_image_sizes(model),
         lifecycle=model.lifecycle,
         deprecated_on=model.deprecated_on,
-        image_sizes=_image_sizes(model),
         retires_on=model.retires_on,
         replacement=model.replacement.model_id if model.replacement else None,
         aliases=tuple(alias.alias for alias in model.aliases.all()),
