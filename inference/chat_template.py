@@ -4,15 +4,18 @@ The text that a template is given comes from customers: what of it spells a spec
 `inference.special_tokens`.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from jinja2.sandbox import SecurityError
 
 from accounts.errors import ApiError
 from inference.errors import InvalidRequest, ServerError
 from inference.special_tokens import AssetError, SpecialTokens
+from inference.template_habits import PROBE, habits_of, text_problem
 from inference.template_sandbox import ExhaustedError, RaisedError, compiled, rendered
 
 RESERVED_VARIABLES = frozenset(
@@ -39,8 +42,8 @@ RESERVED_VARIABLES = frozenset(
     )
 )
 
-# Templates ask whether these are none, which an undefined name is not.
-ABSENT = {"tools": None, "documents": None}
+# Templates ask whether it is none, which an undefined name is not.
+ABSENT = {"documents": None}
 
 # How templates spell their markers, for those that a tokenizer does not list as special: <|im_end|> (also with
 # DeepSeek's full-width bars), <start_of_turn>, </s>, <bos>, [INST], [/INST].
@@ -57,7 +60,6 @@ VARIABLES_MS_PER_BYTE = 3e-4
 MANY_MESSAGES = 1000
 # Of a text this long what its marks cost is as little as a message.
 LONG_TEXT = 200
-PROBE = "A text that no template holds."
 
 
 class ChatTemplate:
@@ -83,19 +85,10 @@ class ChatTemplate:
         self._special = SpecialTokens((*special_tokens, *MARKERS.findall(source)))
         self.special_tokens = self._special.tokens
         self.neutralise = self._special.neutralise
-        problem = self._problem(PROBE)
-        self._wants_parts = problem is not None
-        if problem is not None and self._problem([{"type": "text", "text": PROBE}]) is not None:
+        problem = text_problem(self._render, PROBE)
+        if problem is not None and text_problem(self._render, [{"type": "text", "text": PROBE}]) is not None:
             raise AssetError(f"The chat template cannot render a conversation of one user message: {problem}.")
-
-    def _problem(self, content: Any) -> str | None:
-        """Why a user's message comes to nothing; some templates take text, some a list of parts, most both."""
-        try:
-            prompt = self._render([{"role": "user", "content": content}], {})
-        # As in `render`: a template may fail in any way.
-        except Exception as error:  # noqa: BLE001
-            return f"{type(error).__name__} {error}".strip()
-        return None if PROBE in prompt else "its text is not in the prompt"
+        self.habits = habits_of(self._render, wants_parts=problem is not None)
 
     def _neutral(self, value: Any) -> Any:
         """`value` with every string in it neutralised, names of fields too."""
@@ -107,21 +100,35 @@ class ChatTemplate:
             return {self._neutral(key): self._neutral(item) for key, item in value.items()}
         return value
 
-    def effort(self, messages: Sequence[Mapping[str, Any]], variables_bytes: int) -> float:
+    def effort(
+        self, messages: Sequence[Mapping[str, Any]], variables_bytes: int, tools: Sequence[dict[str, Any]] | None = None
+    ) -> float:
         """Milliseconds that `render` takes at most, by an estimate that costs next to nothing."""
+        if tools:
+            variables_bytes += len(msgspec.json.encode(tools))
         milliseconds = len(messages) * MS_PER_MESSAGE + variables_bytes * VARIABLES_MS_PER_BYTE
         for message in messages[:MANY_MESSAGES]:
             content = message["content"]
+            if type(content) is not str:
+                content = "".join(part.get("text", "") for part in content or ())
             if len(content) > LONG_TEXT:
                 milliseconds += len(content) * MS_PER_CHARACTER + self._special.marks(content) * MS_PER_MARK
+            if "tool_calls" in message:
+                milliseconds += len(msgspec.json.encode(message["tool_calls"])) * VARIABLES_MS_PER_BYTE
         return milliseconds
 
-    def render(self, messages: Sequence[Mapping[str, Any]], /, **variables: Any) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[dict[str, Any]] | None = None,
+        /,
+        **variables: Any,
+    ) -> str:
         """The prompt for a conversation, which ends where the assistant's answer begins.
 
-        `messages` are dicts with `role` and `content`, `variables` what the client passes to the template; both may
-        hold anything that JSON can. Raises InvalidRequest for what the template refuses and ServerError for a
-        template that fails; neither holds any of the conversation.
+        `messages` are as of `inference.conversation.Conversation`, `tools` functions as in OpenAI's field,
+        `variables` what the client passes to the template; all may hold anything that JSON can. Raises InvalidRequest
+        for what the template refuses and ServerError for a template that fails; neither holds any of the conversation.
         """
         try:
             given = {name: self._neutral(value) for name, value in variables.items() if name not in RESERVED_VARIABLES}
@@ -130,7 +137,8 @@ class ChatTemplate:
         if given is None:
             raise self._wrong_variables("nested too deeply")
         try:
-            return self._render([self._turn(message) for message in messages], given)
+            offered = self._neutral(list(tools)) if tools else None
+            return self._render([self._turn(message) for message in messages], offered, given)
         except RaisedError as error:
             problem: ApiError = self._refusal(str(error))
         except (ExhaustedError, SecurityError, OverflowError, MemoryError, RecursionError):
@@ -145,13 +153,29 @@ class ChatTemplate:
         turn = {name: value if name == "role" else self._neutral(value) for name, value in message.items()}
         if turn.get("role") == "developer" and not self._knows_developer:
             turn["role"] = "system"
-        if self._wants_parts and isinstance(turn.get("content"), str):
-            turn["content"] = [{"type": "text", "text": turn["content"]}]
+        content = turn.get("content")
+        if "tool_calls" in turn:
+            if not content:
+                turn["content"] = content = self.habits.no_content
+            if self.habits.arguments_as_text:
+                for call in turn["tool_calls"]:
+                    call["function"]["arguments"] = json.dumps(call["function"]["arguments"], ensure_ascii=False)
+        if isinstance(content, list):
+            image = self.habits.image
+            turn["content"] = [image if part.get("type") == "image" and image else part for part in content]
+        elif self.habits.wants_parts and isinstance(content, str):
+            turn["content"] = [{"type": "text", "text": content}]
         return turn
 
-    def _render(self, turns: list[dict[str, Any]], given: Mapping[str, Any]) -> str:
-        variables = {**self._constants, **given, "messages": turns}
-        return rendered(self._template, variables, lambda: _size(turns) + _size(given))
+    def _render(
+        self,
+        turns: list[dict[str, Any]],
+        tools: Sequence[dict[str, Any]] | None,
+        given: Mapping[str, Any] | None = None,
+    ) -> str:
+        given = given or {}
+        variables = {**self._constants, **given, "messages": turns, "tools": tools}
+        return rendered(self._template, variables, lambda: _size(turns) + _size(tools) + _size(given))
 
     def _refusal(self, message: str) -> InvalidRequest:
         """What the template says, if it is its own text and not put together from the conversation."""
