@@ -11,6 +11,7 @@ from msgspec import Struct
 from inference.backends.sse import SseDecoder
 from inference.backends.transport import TRANSPORT_ERRORS, EngineResponse, send
 from inference.backends.triton_errors import backend_error, status_error, unavailable
+from inference.backends.triton_options import guided_key
 from inference.errors import BackendFailed
 from inference.generation import (
     ChosenToken,
@@ -18,11 +19,13 @@ from inference.generation import (
     EventStream,
     Finish,
     Generation,
+    Structure,
     Target,
     TextDelta,
     TokenLogprob,
     Usage,
 )
+from inference.large_requests import beside_the_loop
 
 MAX_ERROR_BYTES = 64 * 1024
 # Every error of the generate extension comes with this status.
@@ -32,6 +35,8 @@ SMALLEST_TOP_P = 1e-6
 NO_ANSWER = (msgspec.DecodeError, UnicodeDecodeError)
 # How long an engine may take to end its response after the end of its answer; then the connection is given up.
 LINGER_SECONDS = 0.5
+# Milliseconds to write an image's bytes into a request.
+MS_PER_IMAGE_BYTE = 3e-6
 
 # The engine's words for the end of an answer, in OpenAI's.
 FINISH_REASONS = {"stop": "stop", "length": "length"}
@@ -60,7 +65,7 @@ _decode_logprobs = msgspec.json.Decoder(_Logprobs).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def sampling_parameters(generation: Generation) -> dict[str, Any]:
+def sampling_parameters(generation: Generation, target: Target) -> dict[str, Any]:
     """vLLM's SamplingParams; an unknown key would fail the request, so only what was asked for is sent."""
     sampling = generation.sampling
     parameters: dict[str, Any] = {
@@ -77,7 +82,15 @@ def sampling_parameters(generation: Generation) -> dict[str, Any]:
         parameters["stop"] = generation.stop
     if generation.top_logprobs is not None:
         parameters["logprobs"] = generation.top_logprobs
+    if generation.structure is not None and (key := guided_key(target)) is not None:
+        parameters[key] = guidance(generation.structure)
     return parameters
+
+
+def guidance(structure: Structure) -> str:
+    """vLLM's StructuredOutputsParams, which the backend takes as JSON text inside the JSON text."""
+    schema = structure.schema
+    return _encode({"json_object": True} if schema is None else {"json": msgspec.Raw(schema.encode())}).decode()
 
 
 def request_body(generation: Generation, target: Target) -> bytes:
@@ -87,17 +100,20 @@ def request_body(generation: Generation, target: Target) -> bytes:
     strip_bos = target.options.get("strip_bos")
     if isinstance(strip_bos, str):
         prompt = prompt.removeprefix(strip_bos)
-    body = {
+    body: dict[str, Any] = {
         "text_input": prompt,
         "stream": True,
         "exclude_input_in_output": True,
         "return_finish_reason": True,
         "return_num_input_tokens": True,
         "return_num_output_tokens": True,
-        "sampling_parameters": _encode(sampling_parameters(generation)).decode(),
+        "sampling_parameters": _encode(sampling_parameters(generation, target)).decode(),
     }
     if generation.top_logprobs is not None:
         body["return_logprobs"] = True
+    if generation.images:
+        # msgspec writes bytes in base64, as the backend reads them.
+        body["image"] = generation.images
     return _encode(body)
 
 
@@ -140,10 +156,10 @@ class TritonVllm:
     async def stream(self, generation: Generation, target: Target) -> EventStream:
         """See `inference.generation.Backend`."""
         headers = {"content-type": "application/json", **target.headers}
+        image_bytes = sum(map(len, generation.images))
+        body = await beside_the_loop(image_bytes * MS_PER_IMAGE_BYTE, request_body, generation, target)
         try:
-            response = await send(
-                "POST", f"{target.model_url}/generate_stream", headers=headers, body=request_body(generation, target)
-            )
+            response = await send("POST", f"{target.model_url}/generate_stream", headers=headers, body=body)
         except TRANSPORT_ERRORS as error:
             raise unavailable() from error
         began = False

@@ -5,6 +5,7 @@ from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
+from inference.backends.triton_options import option_problem
 from inference.models.catalogue import TENSOR_CAPABILITIES, ServedModel
 from inference.tensor_map import TensorMapError, parse_tensor_map
 
@@ -52,7 +53,9 @@ class Deployment(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """The adapter fits what the model does, and its map what it needs."""
+        """The adapter fits what the model does, and its options and map what it needs."""
+        if self.adapter == self.Adapter.TRITON_VLLM and (problem := option_problem(self.options)) is not None:
+            raise ValidationError({"options": problem})
         if self.model_id is None:
             return
         wanted = TENSOR_CAPABILITIES.intersection(self.model.capabilities)

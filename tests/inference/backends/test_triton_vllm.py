@@ -47,9 +47,9 @@ def response(**fields) -> bytes:
 
 
 def test_only_what_was_asked_for_is_sent_and_max_tokens_always():
-    assert sampling_parameters(generation()) == {"max_tokens": 5}
+    assert sampling_parameters(generation(), target()) == {"max_tokens": 5}
     asked = generation(stop=("a",), top_logprobs=0, sampling=Sampling(temperature=0.0, logit_bias={5: -1.0}))
-    assert sampling_parameters(asked) == {
+    assert sampling_parameters(asked, target()) == {
         "temperature": 0.0,
         "logit_bias": {5: -1.0},
         "max_tokens": 5,
@@ -59,7 +59,7 @@ def test_only_what_was_asked_for_is_sent_and_max_tokens_always():
 
 
 def test_what_openai_allows_and_the_engine_refuses_is_brought_within_its_bounds():
-    sent = sampling_parameters(generation(sampling=Sampling(top_p=0.0, min_tokens=100)))
+    sent = sampling_parameters(generation(sampling=Sampling(top_p=0.0, min_tokens=100)), target())
     assert 0 < sent["top_p"] < 0.001
     assert sent["min_tokens"] == sent["max_tokens"] == 5
 
