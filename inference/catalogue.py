@@ -23,6 +23,7 @@ from inference.routing import router
 from inference.snapshots import SnapshotCache
 from inference.tensor_map import TensorMapError, parse_tensor_map
 from inference.tokenization import AssetError, ModelAssets, load_assets
+from inference.tool_formats import ToolFormat, tool_format
 
 if TYPE_CHECKING:
     from datetime import date
@@ -55,6 +56,7 @@ class Offer(Struct, frozen=True):
     granted: frozenset[int] | None  # organizations; None: everybody
     assets: ModelAssets | None
     reasoning: Markers | None
+    tools: ToolFormat | None
     targets: tuple[Target, ...]
     first_token_timeout: float
     idle_timeout: float
@@ -190,6 +192,7 @@ def _offer(model: ServedModel) -> Offer:
         else None,
         assets=assets,
         reasoning=REASONING.get(model.reasoning_parser),
+        tools=tool_format(model.tool_parser),
         targets=tuple(_targets(model)),
         first_token_timeout=float(model.first_token_timeout),
         idle_timeout=float(model.idle_timeout),

@@ -22,10 +22,10 @@ async def chat_completion(request: ChatRequest, principal: Principal, arrival: A
     asked = Asked(principal, arrival, offers, offer, request.model, "chat.completions", bool(request.stream))
     # A message takes a token at least: what is too long by their number alone need not be rendered.
     output_tokens(offer, len(request.messages), None)
-    conversation = await beside_the_loop(conversion_ms(request), conversation_of, request)
+    conversation = await beside_the_loop(conversion_ms(request, body_bytes), conversation_of, request)
     variables_bytes = body_bytes if request.chat_template_kwargs else 0
     generation = await generation_of(conversation, asked, variables_bytes=variables_bytes)
-    events = answered(generation, asked)
+    events = answered(generation, asked, conversation)
     described: Description = {
         "request_id": generation.request_id,
         "created": int(arrival.started_at),

@@ -1,22 +1,32 @@
 """From a conversation to the events of an answer that is metered: what chat completions and responses share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from accounts.principals import Principal
 from inference.admission import answer_headers, answer_limit, assets_of, check_token_ids, output_tokens
+from inference.api.schemas.problems import unsupported
+from inference.backends.triton_options import guided_key
 from inference.catalogue import Catalogue, Offer
 from inference.choices import every_choice
-from inference.conversation import Conversation
+from inference.conversation import Conversation, Tooling
+from inference.forced_calls import guided_structure
 from inference.generation import EventStream, Generation, Sampling
+from inference.images import load_pictures
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, TextMeter, metered
 from inference.parsing import parsed
 from inference.pipeline.answer import Arrival
 from inference.pipeline.attempts import routed
+from inference.structure import StructureCheck, structured
 from inference.tokenization import count_tokens, may_well_fit
+from inference.tool_calling import Calling, called, short_ids
+
+# By which of a template's variables a client speaks of thinking.
+THINKING = frozenset({"enable_thinking", "reasoning_effort"})
 
 
 class Asked(Struct, frozen=True):
@@ -44,25 +54,79 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
     Raises `ContextLengthExceeded`, and `InvalidRequest` for what the template or the model's vocabulary refuses.
     """
     offer = asked.offer
-    assets = assets_of(offer)
+    template = assets_of(offer).chat_template
+    tooling = _offered(conversation, offer)
+    structure = guided_structure(tooling, conversation.structure)
+    chosen = await beside_the_loop(token_ids_ms(conversation.sampling), _chosen, conversation.sampling, offer, tooling)
     messages = conversation.messages
-    chosen = await beside_the_loop(token_ids_ms(conversation.sampling), _chosen, conversation.sampling, offer)
-    effort = assets.chat_template.effort(messages, variables_bytes)
-    prompt = await beside_the_loop(effort, assets.chat_template.render, messages, **conversation.variables)
+    if offer.tools is not None and offer.tools.short_ids:
+        messages = short_ids(messages)
+    tools = template_tools(tooling) if tooling else None
+    effort = template.effort(messages, variables_bytes, tools)
+    variables = conversation.variables if structure is None else _unthinking(conversation.variables, offer)
+    prompt = await beside_the_loop(effort, template.render, messages, tools, **variables)
     wanted = conversation.output_limit
     prompt_tokens, counted = await prompt_size(prompt, offer, wanted)
     return Generation(
         request_id=str(asked.arrival.request_id),
         prompt=prompt,
         prompt_tokens=prompt_tokens,
-        prompt_counted=counted,
+        # What an image takes, the engine alone knows.
+        prompt_counted=counted and not conversation.pictures,
         max_tokens=output_tokens(offer, prompt_tokens, wanted, param=conversation.param),
         sampling=chosen,
         n=conversation.n,
         stop=conversation.stop,
         top_logprobs=conversation.top_logprobs,
+        structure=structure,
+        images=await _pictures(conversation, offer),
         param=conversation.param,
     )
+
+
+def _offered(conversation: Conversation, offer: Offer) -> Tooling | None:
+    """The tools that the model is told of; None: there are none, or it must not call any.
+
+    Raises `InvalidRequest` where the model knows nothing of tools.
+    """
+    tooling = conversation.tooling
+    if tooling is None or not tooling.callable:
+        return None
+    if offer.tools is None or not assets_of(offer).chat_template.habits.takes_tools:
+        raise unsupported("tools")
+    return tooling
+
+
+def template_tools(tooling: Tooling) -> list[dict[str, Any]]:
+    """The tools as chat templates take them."""
+    return [
+        {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description or "", "parameters": tool.parameters},
+        }
+        for tool in tooling.tools
+    ]
+
+
+def _unthinking(variables: dict[str, Any], offer: Offer) -> dict[str, Any]:
+    """The template's variables for an answer that guided decoding holds to a form from its first token on.
+
+    A model that would think first is told not to, unless the client speaks of thinking.
+    """
+    guided = any(guided_key(target) for target in offer.targets)
+    if offer.reasoning is None or not guided or not THINKING.isdisjoint(variables):
+        return variables
+    return {**variables, "enable_thinking": False}
+
+
+async def _pictures(conversation: Conversation, offer: Offer) -> tuple[bytes, ...]:
+    """The files of the conversation's images. Raises `InvalidRequest`."""
+    pictures = conversation.pictures
+    if not pictures:
+        return ()
+    if "image" not in offer.input_modalities or assets_of(offer).chat_template.habits.image is None:
+        raise unsupported(pictures[0].param)
+    return await load_pictures(pictures)
 
 
 async def prompt_size(prompt: str, offer: Offer, wanted: int | None) -> tuple[int, bool]:
@@ -82,32 +146,59 @@ def token_ids_ms(sampling: Sampling) -> float:
     return sum(len(ids) for ids in named if ids) * 5e-5
 
 
-def _chosen(sampling: Sampling, offer: Offer) -> Sampling:
+def _chosen(sampling: Sampling, offer: Offer, tooling: Tooling | None) -> Sampling:
     check_token_ids(assets_of(offer), sampling)
-    if offer.reasoning is not None and offer.reasoning.special_tokens:
-        # Else the engine leaves out what tells thinking from answer.
+    thinking = offer.reasoning is not None and offer.reasoning.special_tokens
+    calling = tooling is not None and offer.tools is not None and offer.tools.special_tokens
+    if thinking or calling:
+        # Else the engine leaves out what tells thinking, answer and calls apart.
         return replace(sampling, skip_special_tokens=False)
     return sampling
 
 
-def answered(generation: Generation, asked: Asked) -> EventStream:
-    """The events of the answer, metered; no engine is called before the first is asked for.
+def answered(generation: Generation, asked: Asked, conversation: Conversation) -> EventStream:
+    """The events of the answer to a conversation, metered; no engine is called before the first is asked for.
 
     Raises `MeteringUnavailable` where nothing can be recorded.
     """
-    offer = asked.offer
-    tokenizer = assets_of(offer).tokenizer
     meter = text_meter([generation], asked)
+    stages = _stages(asked.offer, conversation, generation)
 
     def answering(single: Generation, *, whole: bool = False) -> EventStream:
-        events = routed(single, offer, meter, whole=whole)
-        return parsed(events, single, offer.reasoning, tokenizer) if offer.reasoning else events
+        events = routed(single, asked.offer, meter, whole=whole)
+        for stage in stages:
+            events = stage(events, single)
+        return events
 
     if generation.n == 1:
         events = answering(generation, whole=not asked.streamed)
     else:
         events = every_choice([generation], answering)
     return metered(events, meter, choices=generation.n)
+
+
+Stage = Callable[[EventStream, Generation], EventStream]
+
+
+def _stages(offer: Offer, conversation: Conversation, generation: Generation) -> list[Stage]:
+    """What a choice's events go through, as far as the model and the conversation ask for it."""
+    stages: list[Stage] = []
+    markers, tokenizer = offer.reasoning, assets_of(offer).tokenizer
+    if markers is not None:
+        stages.append(lambda events, single: parsed(events, single, markers, tokenizer))
+    tooling, structure = _offered(conversation, offer), conversation.structure
+    if tooling is not None and offer.tools is not None:
+        calling = Calling(
+            tooling,
+            offer.tools,
+            structured=structure is not None,
+            logprobs=generation.top_logprobs is not None,
+        )
+        stages.append(lambda events, _: called(events, calling))
+    if structure is not None:
+        check = StructureCheck(structure)
+        stages.append(lambda events, _: structured(events, check))
+    return stages
 
 
 def text_meter(generations: Sequence[Generation], asked: Asked) -> TextMeter:

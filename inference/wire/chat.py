@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from inference.generation import ChosenToken, Event, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
+from inference.generation import (
+    ChosenToken,
+    Event,
+    Finish,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprob,
+    ToolCalled,
+    Usage,
+)
 from inference.transcript import Choice
 from inference.wire import sse
 from inference.wire.texts import clean, encode, finite, json_text, usage_object
@@ -51,6 +60,7 @@ class ChatEncoder:
         self._text_end = b'},"logprobs":' + self._no_tokens + b',"finish_reason":null}' + self._closing
         self._started = [False] * n
         self._finished = [False] * n
+        self._calls = [0] * n
         self._include_usage = include_usage
         self._usage = Usage(0, 0)
 
@@ -63,6 +73,8 @@ class ChatEncoder:
             return self.thought(event)  # type: ignore[arg-type]
         if isinstance(event, Usage):
             self._usage = event
+        elif isinstance(event, ToolCalled):
+            return self.call(event)
         elif isinstance(event, Finish):
             end = self.finish(event.index, event.reason)
             if not all(self._finished):
@@ -76,12 +88,10 @@ class ChatEncoder:
         Empty when there is nothing to send: no text and no logprobs, or a choice that has ended.
         """
         index, text = event.index, event.text
-        if self._finished[index]:
+        tokens = event.logprobs if self._logprobs else None
+        if self._finished[index] or not (text or tokens):
             return b""
         role = b"" if self._started[index] else self._role(index)
-        tokens = event.logprobs if self._logprobs else None
-        if not text and not tokens:
-            return role
         head = role + self._texts[index] + json_text(text)
         if not tokens:
             return head + self._text_end
@@ -93,13 +103,22 @@ class ChatEncoder:
         Under both names that clients look for: vLLM's `reasoning`, and DeepSeek's `reasoning_content`.
         """
         index, text = event.index, event.text
-        if self._finished[index]:
+        if self._finished[index] or not text:
             return b""
         role = b"" if self._started[index] else self._role(index)
-        if not text:
-            return role
         json = json_text(text)
         return role + self._thoughts[index] + json + b',"reasoning_content":' + json + self._text_end
+
+    def call(self, event: ToolCalled) -> bytes:
+        """The frame for a call of a tool, whole; before a choice's first text the role comes without content."""
+        index = event.index
+        if self._finished[index]:
+            return b""
+        role = b"" if self._started[index] else self._role(index, content=b"null")
+        position = self._calls[index]
+        self._calls[index] += 1
+        call = encode({"tool_calls": [{"index": position, **call_object(event)}]})
+        return role + self._begins[index] + call[:-1] + self._text_end
 
     def finish(self, index: int, reason: str) -> bytes:
         """The last frame of a choice; empty if it has ended already."""
@@ -118,9 +137,9 @@ class ChatEncoder:
         """The choices without an end: a stream must not close cleanly while there are any."""
         return [index for index, finished in enumerate(self._finished) if not finished]
 
-    def _role(self, index: int) -> bytes:
+    def _role(self, index: int, *, content: bytes = b'""') -> bytes:
         self._started[index] = True
-        return self._begins[index] + b'{"role":"assistant","content":""' + self._text_end
+        return self._begins[index] + b'{"role":"assistant","content":' + content + self._text_end
 
 
 def completion(
@@ -159,12 +178,21 @@ def _choice(choice: Choice, *, logprobs: bool) -> dict[str, Any]:
         message["reasoning"] = message["reasoning_content"] = clean(choice.reasoning)
         # It may have come to its end before its answer began.
         message["content"] = message["content"] or None
+    if choice.calls:
+        message["content"] = message["content"] or None
+        message["tool_calls"] = [call_object(call) for call in choice.calls]
     return {
         "index": choice.index,
         "message": message,
         "logprobs": _logprobs(choice.logprobs) if logprobs else None,
         "finish_reason": choice.finish_reason,
     }
+
+
+def call_object(call: ToolCalled) -> dict[str, Any]:
+    """OpenAI's object of a call."""
+    function = {"name": clean(call.name), "arguments": clean(call.arguments)}
+    return {"id": call.call_id, "type": "function", "function": function}
 
 
 DONE = sse.DONE

@@ -70,6 +70,15 @@ def structure_of(schema: Mapping[str, Any] | None, param: str, *, strict: bool) 
     raise problem
 
 
+def json_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is; None: it is none."""
+    try:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def invalid_schema(param: str, problem: str, *, code: str = "invalid_json_schema") -> InvalidRequest:
     """The error for a JSON Schema at `param`; `problem` is for the client."""
     return InvalidRequest(f"Invalid schema for '{param}': {problem}.", param=param, code=code)
@@ -85,8 +94,9 @@ def tooling_of(
 ) -> Tooling | None:
     """What is offered, and what the model is to do with it; None: nothing is.
 
-    `paths` are those of the tools' fields in the body. `mode` is `none`, `auto` (also None) or `required`; `names`: the
-    functions that it is about, each with its path in the body, where the choice names them. Raises InvalidRequest.
+    `paths` are those of the tools' fields in the body. `mode` is `none`, `auto` (also None), `required` or `function`
+    (the one that is named, once); `names`: the functions that it is about, each with its path in the body, where the
+    choice names them. Raises InvalidRequest.
     """
     if len(tools) > MOST_TOOLS:
         raise problems.wrong_length("tools", "array", "<=", MOST_TOOLS)
@@ -99,11 +109,11 @@ def tooling_of(
     for name, param in (names or {}).items():
         if name not in offered:
             raise problems.invalid_value(param, f"Invalid value for '{param}': 'tools' has no function of this name.")
-    required = mode == "required"
+    required = mode in ("required", "function")
     if not tools:
         if required:
             message = "Invalid value for 'tool_choice': it is only allowed when 'tools' are specified."
             raise problems.invalid_value("tool_choice", message)
         return None
     chosen = () if mode == "none" else offered if names is None else names
-    return Tooling(tuple(tools), frozenset(chosen), required, parallel is not False)
+    return Tooling(tuple(tools), frozenset(chosen), required, parallel is not False and mode != "function")

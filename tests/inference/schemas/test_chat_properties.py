@@ -13,13 +13,14 @@ CANARY = "canary"
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8).map(CANARY.__add__)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 anything = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4))
-MESSAGE_FIELDS = ("role", "content", "name", "refusal", "tool_calls", "function_call", "audio")
+MESSAGE_FIELDS = ("role", "content", "name", "refusal", "tool_calls", "tool_call_id", "function_call", "audio")
 
 
 def outcome(body: Any) -> ChatRequest | InvalidRequest:
     result: ChatRequest | InvalidRequest
     try:
         result = request = decode_chat(json.dumps(body).encode())
+        conversation = conversation_of(request)
     except InvalidRequest as error:
         result = error
     if isinstance(result, InvalidRequest):
@@ -28,7 +29,7 @@ def outcome(body: Any) -> ChatRequest | InvalidRequest:
         assert CANARY not in f"{result!r} {result.message} {result.param} {result.code}"
         return result
     # What was accepted can be carried on.
-    assert all(isinstance(message["content"], str) for message in conversation_of(request).messages)
+    assert all(isinstance(message["content"], str) for message in conversation.messages)
     return request
 
 

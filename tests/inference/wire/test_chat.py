@@ -102,7 +102,8 @@ def test_nothing_follows_the_end_of_a_choice() -> None:
 
 def test_a_delta_without_text_is_not_sent() -> None:
     writer = encoder()
-    assert len(chunks(writer.chunk(TextDelta(0, "")))) == 1
+    assert writer.chunk(TextDelta(0, "")) == b""
+    assert len(chunks(writer.chunk(TextDelta(0, "a")))) == 2
     assert writer.chunk(TextDelta(0, "")) == b""
 
 

@@ -1,8 +1,8 @@
 """The body of `POST /v1/chat/completions`.
 
 Every field of OpenAI's request works, is accepted because it changes nothing in the answer, or is refused by name;
-fields that nobody knows are accepted, since clients send them on every turn. null means absent. Text only: tools,
-images, audio and structured output are refused.
+fields that nobody knows are accepted, since clients send them on every turn. null means absent. Audio, files, custom
+tools and what `tools` has replaced (`functions`) are refused.
 """
 
 from inference.api.schemas.chat.checks import decode_chat

@@ -1,13 +1,19 @@
 """From a body to a request that can be carried out: what decoding alone does not see is checked here."""
 
 from inference.api.schemas import problems
-from inference.api.schemas.chat.fields import ChatRequest, Message, Part
+from inference.api.schemas.chat.fields import (
+    ChatRequest,
+    Message,
+    MessageCall,
+    NamedTool,
+    OfferedTool,
+    Part,
+    ToolChoice,
+)
 from inference.api.schemas.chat.meaning import output_limit
 from inference.api.schemas.decoding import decode
 from inference.api.schemas.sampling import check_sampling
 from inference.chat_template import RESERVED_VARIABLES
-
-ROLES_OF_TOOLS = ("tool", "function")
 
 REFUSED = (
     "audio",
@@ -28,7 +34,7 @@ REFUSED = (
     "length_penalty",
     "best_of",
 )
-REFUSED_UNLESS_EMPTY = ("tools", "functions", "continue_final_message", "echo", "use_beam_search")
+REFUSED_UNLESS_EMPTY = ("functions", "continue_final_message", "echo", "use_beam_search")
 
 
 def decode_chat(body: bytes) -> ChatRequest:
@@ -36,6 +42,7 @@ def decode_chat(body: bytes) -> ChatRequest:
     request = decode(body, ChatRequest)
     _refuse_unsupported(request)
     _check_combinations(request)
+    _check_tools(request)
     for index, message in enumerate(request.messages):
         _check_message(message, index)
     return request
@@ -49,12 +56,8 @@ def _refuse_unsupported(request: ChatRequest) -> None:
     for field in REFUSED_UNLESS_EMPTY:
         if getattr(request, field):
             raise problems.unsupported(field)
-    if request.tool_choice not in (None, "none", "auto"):
-        raise problems.unsupported("tool_choice")
     if request.function_call not in (None, "none", "auto"):
         raise problems.unsupported("function_call")
-    if request.response_format is not None and request.response_format.type != "text":
-        raise problems.unsupported("response_format")
     if request.modalities and "audio" in request.modalities:
         raise problems.unsupported("modalities")
     if request.add_generation_prompt is False:
@@ -73,14 +76,42 @@ def _check_combinations(request: ChatRequest) -> None:
         raise problems.invalid_value("chat_template_kwargs", message)
 
 
+def _check_tools(request: ChatRequest) -> None:
+    """Raises for tools that are no functions, and for a choice or a form that lacks what it is about."""
+    for index, tool in enumerate(request.tools or ()):
+        _check_function(tool, f"tools[{index}]")
+    choice = request.tool_choice
+    if isinstance(choice, ToolChoice):
+        if choice.type == "custom":
+            raise problems.unsupported("tool_choice.type")
+        if getattr(choice, choice.type) is None:
+            raise problems.missing(f"tool_choice.{choice.type}")
+        for index, named in enumerate(choice.allowed_tools.tools if choice.allowed_tools else ()):
+            _check_function(named, f"tool_choice.allowed_tools.tools[{index}]")
+    wanted = request.response_format
+    if wanted is not None and wanted.type == "json_schema" and wanted.json_schema is None:
+        raise problems.missing("response_format.json_schema")
+
+
+def _check_function(tool: OfferedTool | NamedTool | MessageCall, path: str) -> None:
+    if tool.type == "custom":
+        raise problems.unsupported(f"{path}.type")
+    if tool.type != "function":
+        raise problems.wrong_value(f"{path}.type", ("function",))
+    if tool.function is None:
+        raise problems.missing(f"{path}.function")
+
+
 def _check_message(message: Message, index: int) -> None:
-    """Raises for a message that is not plain text, or lacks it."""
+    """Raises for a message that lacks what its role needs, or holds what no model here takes."""
     role, content = message.role, message.content
-    if role in ROLES_OF_TOOLS:
+    if role == "function":
         raise problems.unsupported(f"messages[{index}].role")
+    if role == "tool" and message.tool_call_id is None:
+        raise problems.missing(f"messages[{index}].tool_call_id")
     if role == "assistant":
-        if message.tool_calls:
-            raise problems.unsupported(f"messages[{index}].tool_calls")
+        for position, call in enumerate(message.tool_calls or ()):
+            _check_function(call, f"messages[{index}].tool_calls[{position}]")
         if message.function_call is not None:
             raise problems.unsupported(f"messages[{index}].function_call")
         if message.audio is not None:
@@ -99,6 +130,9 @@ def _check_part(part: Part, role: str, path: str) -> None:
     elif part.type == "refusal" and role == "assistant":
         if part.refusal is None:
             raise problems.missing(f"{path}.refusal")
+    elif part.type == "image_url" and role == "user":
+        if part.image_url is None:
+            raise problems.missing(f"{path}.image_url")
     elif part.type != "refusal" and role == "user":
         raise problems.unsupported(f"{path}.type")
     else:
