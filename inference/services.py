@@ -19,7 +19,6 @@ from inference.models import Deployment, FallbackModel, ModelAlias, ModelGrant, 
 from inference.models.catalogue import TEXT_CAPABILITIES
 from inference.tokenization import AssetError
 
-
 # What else than tokens is paid for, by capability.
 ITEMS = {"images": "images", "rerank": "documents"}
 
