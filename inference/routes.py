@@ -64,7 +64,8 @@ def _below(resolver: URLResolver, prefix: str) -> Iterator[Endpoint]:
             yield from _below(entry, path)
         else:
             view = entry.callback.cls  # type: ignore[attr-defined]  # DRF's
-            yield from (Endpoint(method, path) for method in METHODS if hasattr(view, method.lower()))
+            if getattr(view, "listed", True):
+                yield from (Endpoint(method, path) for method in METHODS if hasattr(view, method.lower()))
 
 
 def unknown_route(method: str, path: str) -> UnknownRoute:

@@ -1,18 +1,40 @@
 """The routes below `/v1`, and what belongs to them elsewhere; `ApiConsumer` resolves them."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from inference.api.views.agent_config import AgentConfigView, PublicAgentConfigView
 from inference.api.views.chat import ChatCompletionsView
 from inference.api.views.completions import CompletionsView
 from inference.api.views.images import ImageEditsView, ImageGenerationsView
 from inference.api.views.models import ModelsView, ModelView
+from inference.api.views.responses import (
+    CancelStoredView,
+    InputTokensView,
+    ResponsesView,
+    StoredInputView,
+    StoredResponseView,
+)
 from inference.api.views.tokens import JwksView, TokenView
 from inference.api.views.usage import UsageRecordsView, UsageView
+
+
+class ResponseId(StringConverter):
+    """The id of a response; whatever else is below `/v1/responses` is no URL of ours."""
+
+    regex = "resp_[^/]+"
+
+
+register_converter(ResponseId, "response")
 
 urlpatterns = [
     path("v1/chat/completions", ChatCompletionsView.as_view()),
     path("v1/completions", CompletionsView.as_view()),
+    path("v1/responses", ResponsesView.as_view()),
+    path("v1/responses/input_tokens", InputTokensView.as_view()),
+    path("v1/responses/<response:response_id>", StoredResponseView.as_view()),
+    path("v1/responses/<response:response_id>/cancel", CancelStoredView.as_view()),
+    path("v1/responses/<response:response_id>/input_items", StoredInputView.as_view()),
     path("v1/images/generations", ImageGenerationsView.as_view()),
     path("v1/images/edits", ImageEditsView.as_view()),
     path("v1/models", ModelsView.as_view()),

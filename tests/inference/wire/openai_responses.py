@@ -20,7 +20,8 @@ KEYS = {
     "id", "object", "created_at", "status", "completed_at", "background", "error", "incomplete_details", "instructions",
     "max_output_tokens", "max_tool_calls", "model", "output", "parallel_tool_calls", "previous_response_id",
     "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "store", "temperature", "text", "tool_choice",
-    "tools", "top_logprobs", "top_p", "presence_penalty", "frequency_penalty", "truncation", "usage", "user", "metadata",
+    "tools", "top_logprobs", "top_p", "presence_penalty", "frequency_penalty", "truncation", "usage", "user",
+    "metadata",
 }  # fmt: skip
 # Codes that OpenAI's API is known to answer, and Codex to look for, beyond those that the package declares.
 CODES = {"context_length_exceeded", "insufficient_quota", "server_is_overloaded"}
