@@ -160,7 +160,7 @@ def _problem(error: Exception) -> str:
 
 def _check_values(value: dict[str, Any] | list[Any], depth: int, seen: list[int]) -> None:
     """Raises SchemaRefused where there is too much of it; `seen` counts."""
-    seen[0] += 1
+    seen[0] += len(value)
     if depth > DEEPEST:
         raise SchemaRefused(f"it is nested deeper than {DEEPEST} levels")
     if seen[0] > MOST_VALUES:
@@ -171,8 +171,6 @@ def _check_values(value: dict[str, Any] | list[Any], depth: int, seen: list[int]
     for item in value.values() if isinstance(value, dict) else value:
         if isinstance(item, dict | list):
             _check_values(item, depth + 1, seen)
-        else:
-            seen[0] += 1
 
 
 def _extent(value: Any) -> tuple[int, int]:
