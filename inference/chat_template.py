@@ -79,6 +79,7 @@ class ChatTemplate:
         self._template = compiled(source, "chat template")
         self._source = source
         self._knows_developer = "developer" in source
+        self._knows_reasoning_content = "reasoning_content" in source
         tokens = {"bos_token": bos_token, "eos_token": eos_token, "unk_token": unk_token, "pad_token": pad_token}
         # jinja2's own `new_context` puts the globals together again for every rendering.
         self._constants = {**self._template.globals, **ABSENT, **tokens, "add_generation_prompt": True}
@@ -154,6 +155,11 @@ class ChatTemplate:
         if turn.get("role") == "developer" and not self._knows_developer:
             turn["role"] = "system"
         content = turn.get("content")
+        if "reasoning_content" in turn and not self._knows_reasoning_content:
+            thought = turn.pop("reasoning_content")
+            # gpt-oss' name; its template takes either that or content beside calls.
+            if not (content and "tool_calls" in turn):
+                turn["thinking"] = thought
         if "tool_calls" in turn:
             if not content:
                 turn["content"] = content = self.habits.no_content

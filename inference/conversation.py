@@ -41,8 +41,8 @@ class Conversation(Struct, frozen=True, kw_only=True):
 
     `messages` are dicts as chat templates take them (Hugging Face's form): `role`, `content` (text, or a list of parts
     `{"type": "text", "text": …}` and `{"type": "image"}`, the latter in the order of `pictures`), `tool_calls` as
-    `[{"id", "type": "function", "function": {"name", "arguments": dict}}]`, `tool_call_id`, `name`. `variables` is what
-    the client passes to the template.
+    `[{"id", "type": "function", "function": {"name", "arguments": dict}}]`, `tool_call_id`, `name`, and what the
+    assistant thought in `reasoning_content`. `variables` is what the client passes to the template.
     """
 
     messages: list[dict[str, Any]]

@@ -54,6 +54,9 @@ class Message(Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[MessageCall] | None = None
     tool_call_id: str | None = None
+    # What the assistant thought, under either name that answers have it; of any other type it is nothing to us.
+    reasoning_content: Any = None
+    reasoning: Any = None
     function_call: Any = None
     audio: Any = None
 

@@ -89,6 +89,8 @@ def template_messages(request: ChatRequest) -> tuple[list[dict[str, Any]], tuple
         plain: dict[str, Any] = {"role": message.role, "content": _content(message, index, pictures)}
         if message.name is not None:
             plain["name"] = message.name
+        if message.role == "assistant" and isinstance(thought := message.reasoning_content or message.reasoning, str):
+            plain["reasoning_content"] = thought
         if message.role == "assistant" and message.tool_calls:
             plain["tool_calls"] = [
                 _call(call, f"messages[{index}].tool_calls[{position}]")
