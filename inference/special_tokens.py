@@ -17,16 +17,22 @@ class AssetError(Exception):
     """A model's template or tokenizer cannot be used; the message is for the operator and holds no content."""
 
 
-def spelling(tokens: Iterable[str]) -> re.Pattern[str]:
-    """An expression that finds the first character of every spelling of a token of two characters or more.
+def spelling(tokens: Iterable[str]) -> str:
+    """An expression for the spellings of `tokens`, of which there may be a thousand.
 
-    A look-ahead, so that spellings that overlap are all found. Grouped by that character, so that the scan of a text
-    stops only where a token could begin.
+    As a tree, so that a look at a text ends with the first character that no token goes on with.
     """
     by_first: dict[str, list[str]] = {}
     for token in tokens:
-        by_first.setdefault(token[0], []).append(re.escape(token[1:]))
-    return re.compile("|".join(f"{re.escape(first)}(?={'|'.join(rests)})" for first, rests in by_first.items()))
+        if not token:
+            # Where one token begins another, the shorter is found in any case.
+            return ""
+        by_first.setdefault(token[0], []).append(token[1:])
+    branches = [
+        re.escape(first) + (spelling(rests) if len(rests) > 1 else re.escape(rests[0]))
+        for first, rests in by_first.items()
+    ]
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
 class SpecialTokens:
@@ -36,13 +42,17 @@ class SpecialTokens:
         """Raises AssetError for tokens that nothing could break up."""
         self.tokens = tuple(dict.fromkeys(tokens))
         breakable = [token for token in self.tokens if len(token) > 1]
-        self._spelling = spelling(breakable)
-        self._firsts = {token[0] for token in breakable}
         joined = "".join(self.tokens)
         free = next((mark for mark in BREAKS if mark not in joined), None)
         if free is None:
             raise AssetError("The tokenizer's special tokens hold all the characters that could break them up.")
-        self._broken = rf"\g<0>{free}"
+        # For each character that tokens begin with: where in a text one does, and what is put there. A look-ahead finds
+        # spellings that overlap, too; a replacement without a reference to what was found is far cheaper.
+        self._spellings: list[tuple[str, re.Pattern[str], str]] = []
+        for first in dict.fromkeys(token[0] for token in breakable):
+            rests = spelling(token[1:] for token in breakable if token[0] == first)
+            pattern = re.compile(f"{re.escape(first)}(?={rests})")
+            self._spellings.append((first, pattern, first.replace("\\", r"\\") + free))
         # Nothing can be put inside these.
         self._lone = str.maketrans({token: "?" for token in self.tokens if len(token) == 1})
 
@@ -50,12 +60,16 @@ class SpecialTokens:
         """`text` in which no special token is spelled out."""
         if self._lone:
             text = text.translate(self._lone)
-        # Most texts hold none of these characters, and looking for one is far cheaper than the expression.
-        for first in self._firsts:
+        for first, pattern, broken in self._spellings:
+            # Most texts hold none of these characters, and looking for one is far cheaper than the expression.
             if first in text:
-                return self._spelling.sub(self._broken, text)
+                text = pattern.sub(broken, text)
         return text
+
+    def absent(self, text: str) -> bool:
+        """Whether `neutralise` would leave `text` as it is, by one look at it."""
+        return not self._lone and not any(pattern.search(text) for _, pattern, _ in self._spellings)
 
     def marks(self, text: str) -> int:
         """How many characters of `text` a special token could begin with: what makes `neutralise` dear."""
-        return sum(text.count(first) for first in self._firsts)
+        return sum(text.count(first) for first, _, _ in self._spellings)
