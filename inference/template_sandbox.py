@@ -65,7 +65,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             return super().call(context, obj, *args, **kwargs)
         kwargs.pop("_block_vars", None)
         kwargs.pop("_loop_vars", None)
-        return obj(context.eval_ctx, *args, **kwargs)
+        special = kwargs or obj.caller or obj.catch_kwargs or obj.catch_varargs or context.eval_ctx.autoescape
+        if special or len(args) != obj._argument_count:
+            return obj(context.eval_ctx, *args, **kwargs)
+        # What the macro's own call comes to when every argument is there.
+        return obj._func(*args)
 
     intercepted_binops = frozenset(("*", "**"))
 
@@ -155,13 +159,14 @@ def rendered(template: Template, variables: dict[str, Any], given: Callable[[], 
     measured = False
     pieces = []
     for piece in template.root_render_func(context):
-        room -= len(piece)
-        if room < 0 and not measured:
-            measured = True
-            room += MAX_GROWTH * given()
-        if room < 0:
-            raise ExhaustedError
         pieces.append(piece)
+        room -= len(piece)
+        if room < 0:
+            if not measured:
+                measured = True
+                room += MAX_GROWTH * given()
+            if room < 0:
+                raise ExhaustedError
     # A macro holds the context that holds it: left to the garbage collector, they would keep the conversation.
     context.vars.clear()
     return "".join(pieces)
