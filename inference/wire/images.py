@@ -76,5 +76,4 @@ def _usage(text_tokens: int) -> dict[str, Any]:
         "input_tokens": text_tokens,
         "output_tokens": 0,
         "input_tokens_details": {"text_tokens": text_tokens, "image_tokens": 0},
-        "output_tokens_details": {"text_tokens": 0, "image_tokens": 0},
     }

@@ -159,6 +159,25 @@ async def test_this_machine_is_not_reached(site, host):
     assert site.seen == []
 
 
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://127.0.0.1/a.png", "failed_to_download_image"),
+        ("https://localhost/a.png", "failed_to_download_image"),
+        ("https://[::1]/a.png", "failed_to_download_image"),
+        ("https://169.254.169.254/latest/meta-data/", "failed_to_download_image"),
+        ("https://0x7f000001/", "failed_to_download_image"),
+        ("http://127.0.0.1/a.png", "invalid_image_url"),
+        ("https://127.0.0.1:8443/a.png", "invalid_image_url"),
+    ],
+)
+async def test_as_it_is_set_up_nothing_of_our_own_network_is_fetched(settings, url, code):
+    settings.REMOTE_IMAGES = True
+    with pytest.raises(InvalidRequest) as raised:
+        await load_pictures([Picture(url, PARAM)])
+    assert raised.value.code == code
+
+
 async def test_one_closed_address_among_several_is_enough(site):
     site.pages["/a.png"] = HEAD
     mixed = Remote(allowed=lambda address: ":" not in address, ports=site.remote.ports, tls=site.remote.tls)

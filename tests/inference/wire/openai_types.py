@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from openai.types import Completion
+from openai.types import Completion, ImageEditCompletedEvent, ImageGenCompletedEvent, ImagesResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
@@ -29,6 +29,18 @@ def strict_text_chunk(body: Any) -> dict[str, Any]:
     choices = [choice | {"finish_reason": choice["finish_reason"] or "stop"} for choice in body["choices"]]
     strict_text_completion(body | {"choices": choices})
     return body
+
+
+def strict_images(body: Any) -> ImagesResponse:
+    """The same for an answer of images."""
+    return known_to_openai(ImagesResponse.model_validate(body, strict=True))
+
+
+def strict_image_event(body: Any) -> ImageGenCompletedEvent | ImageEditCompletedEvent:
+    """The same for the JSON of one event of a stream of images."""
+    edited = body["type"].startswith("image_edit.")
+    event = ImageEditCompletedEvent if edited else ImageGenCompletedEvent
+    return known_to_openai(event.model_validate(body, strict=True))
 
 
 def known_to_openai(model: Model) -> Model:
