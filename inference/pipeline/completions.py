@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import islice
 
 from msgspec.structs import replace
 
@@ -139,8 +138,8 @@ def best(choices: Sequence[Choice], wanted: Completion) -> list[Choice]:
     found: list[Choice] = []
     for first in range(0, len(choices), wanted.best_of):
         ranked = sorted(choices[first : first + wanted.best_of], key=_mean_logprob, reverse=True)
-        found += (replace(choice, index=len(found) + place) for place, choice in enumerate(islice(ranked, wanted.n)))
-    return found
+        found += ranked[: wanted.n]
+    return [replace(choice, index=index) for index, choice in enumerate(found)]
 
 
 def _mean_logprob(choice: Choice) -> float:
