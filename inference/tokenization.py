@@ -3,11 +3,11 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import tokenizers
 
@@ -16,6 +16,9 @@ from inference.fim_template import FimTemplate
 from inference.special_tokens import AssetError
 
 __all__ = ["AssetError", "ModelAssets", "Tokenizer", "count_answer", "count_tokens", "load_assets", "may_well_fit"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 # The library starts a pool of threads for each batch unless told not to; one text at a time needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -98,6 +101,11 @@ class Tokenizer:
         """The tokens of what a model wrote, which nothing is put around."""
         return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
 
+    def encode_pair(self, first: str, second: str) -> tuple[list[int], list[int]]:
+        """The token ids of two texts as one input, and which of the two (0 or 1) each belongs to."""
+        found = self._tokenizer.encode(first, second)
+        return found.ids, found.type_ids
+
     def text_of(self, ids: Sequence[int]) -> str | None:
         """The text that an engine, which takes nothing else, turns into just these ids; None where there is none.
 
@@ -138,6 +146,15 @@ async def count_tokens(tokenizer: Tokenizer, text: str, limit: int | None = None
         if at_least > limit:
             return at_least
     return await loop.run_in_executor(_counters, tokenizer.count, text)
+
+
+async def beside_counting(
+    characters: int, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """What `work` makes of texts of so many characters with a tokenizer; off the event loop when they are long."""
+    if characters <= INLINE_CHARACTERS:
+        return work(*args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_counters, lambda: work(*args, **kwargs))
 
 
 async def count_answer(tokenizer: Tokenizer, text: str) -> int:

@@ -6,8 +6,11 @@ from django.urls.converters import StringConverter
 from inference.api.views.agent_config import AgentConfigView, PublicAgentConfigView
 from inference.api.views.chat import ChatCompletionsView
 from inference.api.views.completions import CompletionsView
+from inference.api.views.embeddings import EmbeddingsView
 from inference.api.views.images import ImageEditsView, ImageGenerationsView
 from inference.api.views.models import ModelsView, ModelView
+from inference.api.views.openapi import OpenApiView
+from inference.api.views.rerank import RerankView
 from inference.api.views.responses import (
     CancelStoredView,
     InputTokensView,
@@ -37,11 +40,17 @@ urlpatterns = [
     path("v1/responses/<response:response_id>/input_items", StoredInputView.as_view()),
     path("v1/images/generations", ImageGenerationsView.as_view()),
     path("v1/images/edits", ImageEditsView.as_view()),
+    path("v1/embeddings", EmbeddingsView.as_view()),
+    path("v1/rerank", RerankView.as_view()),
+    path("rerank", RerankView.as_view()),
+    path("v2/rerank", RerankView.as_view(version="2", returns_documents=False)),
+    path("v1/v2/rerank", RerankView.as_view(version="2", returns_documents=False)),
     path("v1/models", ModelsView.as_view()),
     path("v1/models/<path:model_id>", ModelView.as_view()),
     path("v1/agent-config", AgentConfigView.as_view()),
     path("v1/usage", UsageView.as_view()),
     path("v1/usage/records", UsageRecordsView.as_view()),
+    path("v1/openapi.json", OpenApiView.as_view()),
     path("v1/auth/token", TokenView.as_view()),
     path(".well-known/jwks.json", JwksView.as_view()),
     path(".well-known/agent-config", PublicAgentConfigView.as_view()),

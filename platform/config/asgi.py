@@ -18,7 +18,8 @@ application = ProtocolTypeRouter(
     {
         "http": URLRouter(
             [
-                re_path(r"^(?:v1(?:/|$)|\.well-known/(?:agent-config|jwks\.json)$)", ApiConsumer.as_asgi()),
+                # Rerank clients also look for it outside /v1.
+                re_path(r"^(?:v1(?:/|$)|(?:v2/)?rerank$|\.well-known/(?:agent-config|jwks\.json)$)", ApiConsumer.as_asgi()),
                 re_path(r"", pages),  # type: ignore[arg-type]
             ]
         ),

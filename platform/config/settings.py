@@ -143,6 +143,8 @@ IMAGE_MAX_PIXELS: int = env.int("IMAGE_MAX_PIXELS", default=36_000_000)
 IMAGES_PER_REQUEST: int = env.int("IMAGES_PER_REQUEST", default=16)
 REMOTE_IMAGES: bool = env.bool("REMOTE_IMAGES", default=False)
 REMOTE_IMAGE_SECONDS: float = env.float("REMOTE_IMAGE_SECONDS", default=10.0)
+EMBEDDING_TOKENS_PER_REQUEST: int = env.int("EMBEDDING_TOKENS_PER_REQUEST", default=300_000)
+RERANK_DOCUMENTS: int = env.int("RERANK_DOCUMENTS", default=1000)
 MODEL_ASSETS_DIR = Path(env.str("MODEL_ASSETS_DIR", default=str(BASE_DIR / "demo" / "assets")))
 STREAM_KEEPALIVE_SECONDS: float = env.float("STREAM_KEEPALIVE_SECONDS", default=15.0)
 DRAIN_SECONDS: float = env.float("DRAIN_SECONDS", default=30.0)
@@ -157,6 +159,15 @@ TOKEN_MAX_SECONDS: int = env.int("TOKEN_MAX_SECONDS", default=3600)
 TOKEN_ISSUER: str = env.str("TOKEN_ISSUER", default=PUBLIC_URL or "hanse")
 KEY_ROTATION_OVERLAP_HOURS: int = env.int("KEY_ROTATION_OVERLAP_HOURS", default=24)
 REST_FRAMEWORK: dict[str, Any] = {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
+# The published document of the API (`inference.api.openapi`).
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Hanse",
+    "DESCRIPTION": "AI models behind an OpenAI-compatible API. No prompt, answer, image or embedding is ever stored.",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": [],
+}
 
 # -- tasks ----------------------------------------------------------------------------------------------------
 CELERY_BROKER_DIR = VAR_DIR / "celery"
