@@ -2,13 +2,18 @@
 
 import base64
 import binascii
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from conversation import Call
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _PATTERN = re.compile(
-    rf"\[\[(?:(delay|fail|n|pace|dry|crash)={_NUMBER}|(failfirst|crash|hang|dry)|echo64=([A-Za-z0-9+/=]*))\]\]"
+    rf"\[\[(?:(delay|fail|n|pace|dry|crash)={_NUMBER}|(failfirst|crash|hang|dry|malformed_call|misfit)|echo64=([A-Za-z0-9+/=]*))\]\]"
 )
+_CALL = re.compile(r"\[\[call=([\w.:-]+)\s*")
+_decode = json.JSONDecoder().raw_decode
 _ECHO = re.compile(r"\[\[echo=(.*)\]\]", re.DOTALL)
 
 
@@ -25,6 +30,9 @@ class Directives:
     hang: bool = False
     dry_after: int | None = None
     echo: str | None = None
+    calls: list[Call] = field(default_factory=list)
+    malformed_call: bool = False
+    misfit: bool = False
 
 
 def read_directives(message: str) -> tuple[Directives, str]:
@@ -34,9 +42,26 @@ def read_directives(message: str) -> tuple[Directives, str]:
     if echo:
         found.echo = echo[1]
         message = message[: echo.start()] + message[echo.end() :]
+    message = _without_calls(message, found.calls)
     for name, number, flag, encoded in _PATTERN.findall(message):
         _apply(found, name or flag, float(number) if number else None, encoded)
     return found, _PATTERN.sub("", message).strip()
+
+
+def _without_calls(message: str, calls: list[Call]) -> str:
+    """Notes each `[[call=name {json}]]`, whose JSON may hold brackets itself, and returns the message without them."""
+    while begin := _CALL.search(message):
+        arguments, end = {}, begin.end()
+        if message.startswith("{", end):
+            try:
+                arguments, end = _decode(message, end)
+            except (ValueError, RecursionError):
+                return message
+        if not message.startswith("]]", end):
+            return message
+        calls.append(Call(begin[1], arguments))
+        message = message[: begin.start()] + message[end + 2 :]
+    return message
 
 
 def _apply(found: Directives, name: str, number: float | None, encoded: str) -> None:
@@ -53,8 +78,8 @@ def _apply(found: Directives, name: str, number: float | None, encoded: str) -> 
             found.tokens = max(1, int(number or 1))
         case "pace":
             found.pace = number
-        case "hang":
-            found.hang = True
+        case "hang" | "malformed_call" | "misfit":
+            setattr(found, name, True)
         case "dry":
             found.dry_after = 3 if number is None else int(number)
         case _:

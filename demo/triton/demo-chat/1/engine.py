@@ -5,20 +5,28 @@ import hashlib
 import os
 import random
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
+from chatml import ChatML
+from conversation import Conversation
 from directives import Directives, read_directives
+from harmony import Harmony
+from pictures import tokens_of
 from sampling import SamplingParams
 from sequence import Sequence
+from speaker import Speaker
 from vocabulary import Turn, Vocabulary
-from writer import Writer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MAX_LOGPROBS = 20
 # How often a request that has nothing to say yet looks whether it was cancelled, in seconds.
 HEARTBEAT_SECONDS = 0.1
 # Behind its pace by this much, a sequence sends several tokens in one response.
 LATE_SECONDS = 0.1
-# With this a prompt opens the thinking.
-THINKING = "<think>"
+# Stands for an image in a prompt.
+IMAGE = "<|image_pad|>"
 
 
 class EngineDeadError(RuntimeError):
@@ -35,8 +43,12 @@ class RunDry(Exception):
 class Engine:
     """One model on one vocabulary; `pace` is in tokens per second and choice, 0 means as fast as possible."""
 
-    def __init__(self, vocabulary: Vocabulary, *, name: str, pace: float, max_model_len: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, dialect: ChatML | Harmony, *, name: str, pace: float, max_model_len: int
+    ) -> None:
         self._vocabulary = vocabulary
+        self._dialect = dialect
+        self._image = vocabulary.id_of(IMAGE)
         self._name = name
         self._pace = pace
         self._max_model_len = max_model_len
@@ -46,14 +58,27 @@ class Engine:
         """Tokens of the prompt, special ones included."""
         return self._vocabulary.encode(prompt)
 
-    async def generate(self, prompt: list[int], params: SamplingParams) -> AsyncIterator[list[Sequence] | None]:
+    def with_pictures(self, prompt: list[int], pictures: "list[Image]") -> list[int]:
+        """The prompt with as many tokens for each picture as it takes. Raises ValueError where they do not match."""
+        places = prompt.count(self._image)
+        if places != len(pictures):
+            raise ValueError(
+                f"Expected there to be {len(pictures)} prompt placeholders corresponding to {len(pictures)} "
+                f"image items, but instead found {places} prompt placeholders!"
+            )
+        sizes = map(tokens_of, pictures)
+        return [token for token in prompt for _ in range(next(sizes) if token == self._image else 1)]
+
+    async def generate(
+        self, prompt: list[int], params: SamplingParams, pictures: "list[Image]"
+    ) -> AsyncIterator[list[Sequence] | None]:
         """All `n` sequences each time they have grown; None as a heartbeat while there is nothing new.
 
         Raises ValueError with vLLM's text for what the engine refuses, and what the directives order.
         """
         self._check(prompt, params)
-        turns = self._vocabulary.turns(prompt)
-        orders, turns = self._orders(turns)
+        conversation = self._dialect.read(prompt)
+        orders = self._orders(conversation)
         digest = hashlib.sha256(repr(prompt).encode()).digest()
         if orders.fail_first and digest not in self._failed_once:
             self._failed_once.add(digest)
@@ -63,7 +88,9 @@ class Engine:
         while orders.hang or clock() < wake:
             yield None
             await asyncio.sleep(HEARTBEAT_SECONDS if orders.hang else min(HEARTBEAT_SECONDS, max(0.0, wake - clock())))
-        sequences = [self._sequence(turns, orders, prompt, params, index, digest) for index in range(params.n)]
+        sequences = [
+            self._sequence(conversation, orders, prompt, params, pictures, index, digest) for index in range(params.n)
+        ]
         pace = self._pace if orders.pace is None else orders.pace
         began, steps, unsent = clock(), 0, False
         while any(sequence.finish_reason is None for sequence in sequences):
@@ -85,45 +112,41 @@ class Engine:
                 yield sequences
                 await asyncio.sleep(0)
 
-    def _orders(self, turns: list[Turn]) -> tuple[Directives, list[Turn]]:
-        """The directives of the last user message, and the turns without any directive."""
+    def _orders(self, conversation: Conversation) -> Directives:
+        """The directives of the user's last message; takes those of every message out of the conversation."""
         orders = Directives()
-        cleaned = []
+        turns = conversation.turns
         last = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=-1)
         for index, turn in enumerate(turns):
             found, text = read_directives(turn.text)
             if index == last:
                 orders = found
-            cleaned.append(Turn(turn.role, text))
-        return orders, cleaned
+            turns[index] = Turn(turn.role, text)
+        return orders
 
     def _sequence(
         self,
-        turns: list[Turn],
+        conversation: Conversation,
         orders: Directives,
         prompt: list[int],
         params: SamplingParams,
+        pictures: "list[Image]",
         index: int,
         digest: bytes,
     ) -> Sequence:
         rng = random.Random(_seed(params, index, digest))
         room = self._max_model_len - len(prompt)
         limit = room if params.max_tokens is None else min(params.max_tokens, room)
-        speech = self._speech(turns, orders.echo, rng)
-        return Sequence(self._vocabulary, params, speech, rng, limit=limit, exact=orders.tokens)
+        speaker = Speaker(conversation, orders, params.constraint, pictures, rng)
+        return Sequence(self._vocabulary, params, self._speech(speaker), rng, limit=limit, exact=orders.tokens)
 
-    def _speech(self, turns: list[Turn], echo: str | None, rng: random.Random) -> Iterator[int | None]:
-        """Tokens of the answer, then None, then of ever more paragraphs for those who may not end there.
-
-        A prompt that opens the thinking gets a thought before that.
-        """
-        writer = Writer(turns, rng)
-        if turns[-1].role == "assistant" and turns[-1].text.strip() == THINKING:
-            yield from self._vocabulary.encode(f"{writer.thought()}\n</think>\n\n")
-        yield from self._vocabulary.encode(writer.answer() if echo is None else echo)
-        while True:
-            yield None
-            yield from self._vocabulary.encode("\n\n" + writer.more())
+    def _speech(self, speaker: Speaker) -> Iterator[int | None]:
+        """The tokens of what the speaker says, None where it wants to end."""
+        for piece in speaker.speech(self._dialect):
+            if piece is None:
+                yield None
+            else:
+                yield from self._vocabulary.encode(piece)
 
     def _check(self, prompt: list[int], params: SamplingParams) -> None:
         size = self._vocabulary.size
@@ -150,8 +173,6 @@ class Engine:
                 raise ValueError("allowed_token_ids is not None and empty!")
             if not all(0 <= token < size for token in params.allowed_token_ids):
                 raise ValueError("allowed_token_ids contains out-of-vocab token id!")
-        if params.structured_outputs is not None:
-            raise ValueError(f"{self._name} does not support structured outputs")
 
 
 def _seed(params: SamplingParams, index: int, digest: bytes) -> bytes:

@@ -16,7 +16,8 @@ class Exchange:
     def __init__(self, request: Any) -> None:
         """Raises ValueError with the backend's text for what it refuses."""
         self.prompt = _text(request, "text_input") or ""
-        self.has_images = pb_utils.get_input_tensor_by_name(request, "image") is not None
+        images = pb_utils.get_input_tensor_by_name(request, "image")
+        self.images: list[bytes] = [] if images is None else list(images.as_numpy().reshape(-1))
         self.stream = _flag(request, "stream") or False
         exclude = _flag(request, "exclude_input_in_output")
         self.prepend_input = not self.stream if exclude is None else not exclude

@@ -8,7 +8,8 @@ PUBLISH_SECONDS = 0.05
 class Measures:
     """Counts in this process; `publish` hands changes to Triton, since every such call is a trip to the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        """`prefix`: what the names on the page begin with."""
         self.running = 0
         self.requests = 0
         self.cancelled = 0
@@ -25,7 +26,7 @@ class Measures:
             ("failed_total", pb_utils.MetricFamily.COUNTER, "Requests answered with an error"),
             ("tokens_total", pb_utils.MetricFamily.COUNTER, "Tokens generated"),
         ):
-            family = pb_utils.MetricFamily(name=f"demo_chat_{name}", description=description, kind=kind)
+            family = pb_utils.MetricFamily(name=f"{prefix}_{name}", description=description, kind=kind)
             self._families.append(family)
             self._metrics[name] = family.Metric(labels={})
 

@@ -20,3 +20,5 @@ CAPITALS: dict[str, str] = json.loads((_FOLDER / "capitals.json").read_text(enco
 # Words that say nothing about a topic, and words by which German is known.
 STOPWORDS = _words("stopwords.txt")
 GERMAN_HINTS = _words("german_hints.txt")
+# German words to the English ones that tools are named with.
+SAME_WORDS: dict[str, str] = json.loads((_FOLDER / "same_words.json").read_text(encoding="utf-8"))

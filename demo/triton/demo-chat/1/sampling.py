@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+from constraints import read_constraint
+
 GREEDY_BELOW = 1e-5
 MAX_N = 16384
 
@@ -42,6 +44,8 @@ class SamplingParams:
     spaces_between_special_tokens: bool = True
     include_stop_str_in_output: bool = False
     structured_outputs: Any = None
+    # What `structured_outputs` was called until 25.10.
+    guided_decoding: Any = None
     logit_bias: Any = None
     allowed_token_ids: Any = None
     bad_words: Any = None
@@ -61,6 +65,9 @@ class SamplingParams:
         if self.logit_bias is not None:
             # JSON has no integer keys. vLLM's OpenAI server converts them; recent engines behind Triton do not.
             self.logit_bias = {int(token): min(100.0, max(-100.0, bias)) for token, bias in self.logit_bias.items()}
+        ordered = self.guided_decoding if self.structured_outputs is None else self.structured_outputs
+        # A JSON string, as the backend hands it on; None: there is none.
+        self.constraint = None if ordered is None else read_constraint(ordered)
         self._check()
         if self.greedy and self.n > 1:
             raise SamplingError("n must be 1 when using greedy sampling")

@@ -83,7 +83,7 @@ class Sequence:
         return self._vocabulary.eos
 
     def _ending(self, token: int) -> str | None:
-        if token == self._vocabulary.eos and not self._params.ignore_eos:
+        if token in self._vocabulary.stops and not self._params.ignore_eos:
             return "stop"
         if token in self._params.stop_token_ids:
             return "stop"
@@ -123,7 +123,7 @@ def _chooser(vocabulary: Vocabulary, params: SamplingParams) -> Chooser:
     bias = params.logit_bias or {}
     forced = max((token for token in bias if bias[token] >= DECISIVE_BIAS), key=lambda token: bias[token], default=None)
     banned = {token for token, value in bias.items() if value <= -DECISIVE_BIAS}
-    enders = {vocabulary.eos, *params.stop_token_ids}
+    enders = {*vocabulary.stops, *params.stop_token_ids}
     bad = [tokens for word in params.bad_words for tokens in _spellings(vocabulary, word)]
     allowed = sorted(set(params.allowed_token_ids or ()))
     unbound = not (banned or bad or allowed or params.min_tokens or forced is not None)

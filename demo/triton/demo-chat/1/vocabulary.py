@@ -1,5 +1,6 @@
 """The shipped tokenizer: text to tokens as an engine does it, tokens to bytes, and a prompt's turns."""
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,20 +9,20 @@ from tokenizers import Tokenizer
 
 @dataclass(frozen=True)
 class Turn:
-    """One message of a ChatML prompt; `role` is empty for text outside of any message."""
+    """One message of a prompt; `role` is empty for text outside of any message."""
 
     role: str
     text: str
 
 
 class Vocabulary:
-    """tokenizer.json of demo-chat."""
+    """tokenizer.json of demo-chat. A token of `stops` ends an answer; the first is the usual one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stops: Iterable[str]) -> None:
         self._tokenizer = Tokenizer.from_file(str(path))
         self.size = self._tokenizer.get_vocab_size()
-        self.turn_start = self._tokenizer.token_to_id("<|im_start|>")
-        self.eos = self._tokenizer.token_to_id("<|im_end|>")
+        ids = [self.id_of(text) for text in stops]
+        self.eos, self.stops = ids[0], frozenset(ids)
         added = self._tokenizer.get_added_tokens_decoder()
         self.special = frozenset(token for token, entry in added.items() if entry.special)
         alphabet = _byte_of_letter()
@@ -44,22 +45,31 @@ class Vocabulary:
         """`token` alone as text; a partial character shows as U+FFFD."""
         return self._bytes[token].decode("utf-8", "replace")
 
-    def turns(self, prompt: list[int]) -> list[Turn]:
-        """The prompt's messages, told apart by the special tokens and by nothing else.
+    def id_of(self, token: str) -> int:
+        """The id of a token by its text."""
+        return int(self._tokenizer.token_to_id(token))
 
-        A prompt without them is one turn of the user: a plain completion.
+    def decode(self, tokens: list[int], *, special: bool = False) -> str:
+        """The text of tokens; that of special ones only where asked for."""
+        kept = (token for token in tokens if special or token not in self.special)
+        return b"".join(self._bytes[token] for token in kept).decode("utf-8", "replace")
+
+    def turns(self, prompt: list[int], *, start: int, ends: Set[int]) -> list[Turn]:
+        """The prompt's messages, told apart by these special tokens and by nothing else.
+
+        A message's first line is its role. A prompt without messages is one turn of the user: a plain completion.
         """
         pieces: list[tuple[bool, list[int]]] = [(False, [])]
         for token in prompt:
-            if token == self.turn_start:
+            if token == start:
                 pieces.append((True, []))
-            elif token == self.eos:
+            elif token in ends:
                 pieces.append((False, []))
-            elif token not in self.special:
+            else:
                 pieces[-1][1].append(token)
         turns = []
         for is_message, tokens in pieces:
-            text = b"".join(self._bytes[token] for token in tokens).decode("utf-8", "replace")
+            text = self.decode(tokens)
             if is_message:
                 role, _, body = text.partition("\n")
                 turns.append(Turn(role.strip(), body))

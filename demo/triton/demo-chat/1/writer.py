@@ -25,6 +25,10 @@ _SMALL_TALK = (
     ("thanks", r"^\W*(?:thanks|thank you|danke|vielen dank)\b"),
     ("goodbye", r"^\W*(?:bye|goodbye|see you|tschüss|auf wiedersehen)\b"),
 )
+_FUNCTION = re.compile(r"\bdef\s+(\w+)\s*\(([^)]*)\)")
+_PARAMETERS = re.compile(r"(?:^|,)\s*(\w+)")
+# Of a tool's result so many characters are told.
+_LONGEST_RESULT = 2000
 _BRIEF = re.compile(r"\b(?:briefly|in one sentence|short answer|be concise|kurz)\b")
 _NUMBERS = {
     word: number
@@ -65,9 +69,9 @@ class Writer:
         self._rng = rng
         self._system = " ".join(turn.text for turn in turns if turn.role == "system")
         self._asked = next((turn.text for turn in reversed(turns) if turn.role == "user"), "").strip()
-        german = is_german(self._asked, self._system)
-        self._phrases = GERMAN if german else ENGLISH
-        self._topic, self._other = topics_of(self._asked, german=german)
+        self.german = is_german(self._asked, self._system)
+        self._phrases = GERMAN if self.german else ENGLISH
+        self._topic, self._other = topics_of(self._asked, german=self.german)
         if not self._topic:
             self._topic, self._other = self._phrases["default_topics"]
         self._body: list[str] = []
@@ -83,7 +87,7 @@ class Writer:
             if text:
                 return text
         for pattern, write in (
-            (r"\bjson\b", self._json),
+            (r"\bjson\b", lambda _: self.json_object()),
             (r"\b(?:summari[sz]e|summary|zusammenfass\w*|fasse)\b", self._summary),
             (r"\b(?:poem|haiku|gedicht)\b", self._poem),
             (r"\b(?:tell|write|erzähl\w*|schreib\w*)\b.*\b(?:story|tale|geschichte|märchen)\b", self._story),
@@ -102,6 +106,35 @@ class Writer:
     def more(self) -> str:
         """Another paragraph on the same topic."""
         return " ".join(self._sentences(self._rng.randint(3, 5)))
+
+    def word(self) -> str:
+        """A short text: what it is about."""
+        return self._topic
+
+    def sentence(self) -> str:
+        """A sentence about it."""
+        return self._sentences(1)[0]
+
+    def from_results(self, results: list[tuple[str, str]]) -> str:
+        """An answer that tells what tools found, each by its name and its text."""
+        told = [(name or "tool", _readable(text)) for name, text in results]
+        if len(told) == 1:
+            return self._pick("result", name=told[0][0], text=told[0][1])
+        lines = [f"- {name}: {text}" for name, text in told]
+        return "\n".join([self._pick("results"), "", *lines])
+
+    def filling(self, before: str, behind: str) -> str:
+        """What may stand between two pieces of code, or of text."""
+        function = _FUNCTION.findall(before)
+        if not function:
+            return f"{'' if before.endswith((' ', chr(10))) else ' '}{self.sentence()}"
+        names = [name.strip() for name in _PARAMETERS.findall(function[-1][1])]
+        value = " + ".join(names) or "None"
+        last = before.rpartition("\n")[2]
+        if last.strip() == "return":
+            return f"{'' if last.endswith(' ') else ' '}{value}"
+        indent = "" if last and not last.strip() else "    " if last == "" else "\n    "
+        return f"{indent}return {value}{'' if behind.startswith(chr(10)) else chr(10)}"
 
     def _explain(self, lower: str) -> str:
         opening = self._pick(kind_of(lower))
@@ -134,7 +167,8 @@ class Writer:
         told = [name for turn in self._turns if turn.role == "user" for name in _NAME_TOLD.findall(turn.text)]
         return self._pick("name_known", name=told[-1]) if told else self._pick("name_unknown")
 
-    def _json(self, lower: str) -> str:
+    def json_object(self) -> str:
+        """A JSON object about the topic."""
         keywords = list(dict.fromkeys([self._topic, self._other]))
         value = {"topic": self._topic, "keywords": keywords, "count": len(keywords), "summary": self._pick("close")}
         return json.dumps(value, ensure_ascii=False)
@@ -184,3 +218,19 @@ class Writer:
     def _fill(self, sentence: str, **values: object) -> str:
         topic = self._topic
         return sentence.format(t=topic, T=topic[:1].upper() + topic[1:], u=self._other, **values)
+
+
+def _readable(text: str) -> str:
+    """A tool's result as it is said: fields of a JSON object as a list."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and value:
+        text = ", ".join(f"{key}: {_plain(inner)}" for key, inner in value.items())
+    text = text.strip()
+    return text if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]} …"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
