@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from accounts.authentication import ApiKeyAuthentication
 from accounts.errors import NotPermitted
 from accounts.principals import Principal
+from inference.api.openapi import Operation
 from inference.errors import MethodNotSupported, UnsupportedContentType
 from inference.pipeline import Answer, Arrival
 
@@ -63,6 +64,8 @@ class ApiView(APIView):
     """
 
     scope: ClassVar[str]
+    # What the published document says of each method (`inference.api.openapi`).
+    operations: ClassVar[dict[str, Operation]] = {}
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasScope]
     throttle_classes = []

@@ -26,7 +26,7 @@ from tests.inference.getting import fetch
 
 PUBLIC = "/.well-known/agent-config"
 # The same for everybody, without a key.
-OPEN = {PUBLIC, "/.well-known/jwks.json"}
+OPEN = {PUBLIC, "/.well-known/jwks.json", "/v1/openapi.json"}
 # In other endpoints' paths; every parameter of a new one needs a value here.
 VALUES = {"model_id": "acme/ours"}
 in_database = pytest.mark.django_db(transaction=True)

@@ -1,6 +1,5 @@
 """`GET /v1/agent-config`, and `GET /.well-known/agent-config` for everybody: how to set up an agent."""
 
-from hashlib import blake2b
 from typing import ClassVar
 from weakref import ref
 
@@ -11,8 +10,10 @@ from rest_framework.response import Response
 
 from accounts.client_address import trusted_proxies
 from inference.api.base import ApiView
+from inference.api.descriptions.about import GET_AGENT_CONFIG, GET_PUBLIC_AGENT_CONFIG
 from inference.api.offers import described
 from inference.api.origin import public_origin
+from inference.api.tags import client_has, tag_of
 from inference.catalogue import Catalogue, catalogue
 from inference.routes import endpoints
 from inference.wire.agent_config import agent_config
@@ -26,6 +27,7 @@ class AgentConfigView(ApiView):
 
     scope = "models"
     trusted_proxies = trusted_proxies()
+    operations = {"GET": GET_AGENT_CONFIG}
 
     async def get(self, request: Request) -> Response:
         """The configuration; not to be kept by proxies, who would give it to other keys."""
@@ -52,13 +54,13 @@ class PublicAgentConfigView(ApiView):
     permission_classes = []
     trusted_proxies = trusted_proxies()
     latest: ClassVar[Publication | None] = None
+    operations = {"GET": GET_PUBLIC_AGENT_CONFIG}
 
     async def get(self, request: Request) -> Response:
         """The configuration; 304 for a client that has it."""
         found = self.publication(await catalogue.current(), public_origin(request._request, self.trusted_proxies))
         headers = {**PUBLIC_HEADERS, "etag": found.tag}
-        known = request.META.get("HTTP_IF_NONE_MATCH", "")
-        if known.strip() == "*" or found.tag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+        if client_has(request, found.tag):
             return self.json(b"", headers=headers, status=304)
         return self.json(found.body, headers=headers)
 
@@ -69,8 +71,7 @@ class PublicAgentConfigView(ApiView):
         if found is None or found.catalogue() is not now or found.origin != origin:
             models = [described(offer, now, None) for offer in now.offers if offer.granted is None]
             body = msgspec.json.encode(agent_config(origin=origin, paths=_paths(), models=models))
-            tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
-            found = cls.latest = Publication(ref(now), origin, body, tag)
+            found = cls.latest = Publication(ref(now), origin, body, tag_of(body))
         return found
 
 

@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 
 from inference.api.base import ApiView, Result
+from inference.api.descriptions.chat import CREATE_CHAT_COMPLETION
 from inference.api.schemas.chat import decode_chat
 from inference.large_requests import beside_the_loop, decoding_ms
 from inference.pipeline import chat_completion
@@ -12,6 +13,7 @@ class ChatCompletionsView(ApiView):
     """Chat, streamed or whole (OpenAI API reference, "Create chat completion")."""
 
     scope = "chat"
+    operations = {"POST": CREATE_CHAT_COMPLETION}
 
     async def post(self, request: Request) -> Result:
         """Answers one chat request."""

@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 
 from inference.api.base import ApiView, Result
+from inference.api.descriptions.completions import CREATE_COMPLETION
 from inference.api.schemas.completions import decode_completion
 from inference.large_requests import beside_the_loop, decoding_ms
 from inference.pipeline.completions import text_completion
@@ -12,6 +13,7 @@ class CompletionsView(ApiView):
     """Texts that are gone on with, streamed or whole (OpenAI API reference, "Create completion")."""
 
     scope = "completions"
+    operations = {"POST": CREATE_COMPLETION}
 
     async def post(self, request: Request) -> Result:
         """Answers one request."""

@@ -6,6 +6,7 @@ from rest_framework.response import Response
 
 from inference.admission import lifecycle_headers, model_not_found
 from inference.api.base import ApiView
+from inference.api.descriptions.models import GET_MODEL, LIST_MODELS
 from inference.api.offers import described
 from inference.catalogue import catalogue
 from inference.wire.models import model_list
@@ -15,6 +16,7 @@ class ModelsView(ApiView):
     """The list."""
 
     scope = "models"
+    operations = {"GET": LIST_MODELS}
 
     async def get(self, request: Request) -> Response:
         """The models that this key may call, with its organization's prices."""
@@ -29,6 +31,7 @@ class ModelView(ApiView):
     """One model, by its id or an alias."""
 
     scope = "models"
+    operations = {"GET": GET_MODEL}
 
     async def get(self, request: Request, model_id: str) -> Response:
         """The model; 404 for one that does not exist or that this key may not use."""

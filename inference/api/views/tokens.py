@@ -9,6 +9,7 @@ from accounts.minting import mint_token
 from accounts.tokens import keyring
 from inference.admission import model_not_found
 from inference.api.base import ApiView
+from inference.api.descriptions.access import CREATE_TOKEN, GET_JWKS
 from inference.api.schemas.tokens import decode_token_request
 from inference.catalogue import catalogue
 from inference.wire.tokens import token_answer
@@ -21,6 +22,7 @@ class TokenView(ApiView):
 
     # Whatever a key may do, a token of it may do a part of.
     permission_classes = []
+    operations = {"POST": CREATE_TOKEN}
 
     async def post(self, request: Request) -> Response:
         """The token; never to be kept by proxies."""
@@ -64,6 +66,7 @@ class JwksView(ApiView):
 
     authentication_classes = []
     permission_classes = []
+    operations = {"GET": GET_JWKS}
 
     async def get(self, request: Request) -> Response:
         """A JSON Web Key Set."""

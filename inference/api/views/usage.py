@@ -23,6 +23,7 @@ from billing.selectors import (
     usage_sums,
 )
 from inference.api.base import ApiView, Result
+from inference.api.descriptions.usage import GET_USAGE, LIST_USAGE_RECORDS
 from inference.errors import InvalidRequest
 from inference.pipeline import Answer
 
@@ -93,6 +94,8 @@ class UsageAnswer(ApiView):
 class UsageView(UsageAnswer):
     """Sums by day, model or key."""
 
+    operations = {"GET": GET_USAGE}
+
     async def get(self, request: Request) -> Result:
         """`by` (day, model, key), `start`, `end`, `format` (json, csv)."""
         since, until = self.period(request)
@@ -107,6 +110,8 @@ class UsageView(UsageAnswer):
 
 class UsageRecordsView(UsageAnswer):
     """Requests, latest first."""
+
+    operations = {"GET": LIST_USAGE_RECORDS}
 
     async def get(self, request: Request) -> Result:
         """`start`, `end`, `limit` (1 to 1000), `after` (an id), `format`; CSV holds the whole period."""

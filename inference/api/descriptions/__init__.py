@@ -1,0 +1,1 @@
+"""What the published document says of each endpoint."""
