@@ -42,8 +42,8 @@ async def start_engine(
     return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def ask(key: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the consumer sends for one chat request."""
+async def ask(key: str, body: dict[str, Any], *, path: str = "/v1/chat/completions") -> list[dict[str, Any]]:
+    """What the consumer sends for one request, of a chat unless `path` says else."""
     content = json.dumps(body).encode()
     received = [{"type": "http.request", "body": content, "more_body": False}]
     sent: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ async def ask(key: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/v1/chat/completions",
+        "path": path,
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "client": ("127.0.0.1", 5),
