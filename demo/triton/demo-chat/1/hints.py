@@ -56,7 +56,7 @@ class Hints:
     """The values in one text."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self._text = text
         self._used: dict[str, int] = {}
         quoted = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
         places = [place for found in _PLACES.findall(text) for place in _BETWEEN.split(found) if _is_name(place)]
@@ -101,7 +101,7 @@ class Hints:
 
     def one_of(self, options: list[Any]) -> Any | None:
         """The option that the text names: as it is, or without the plural."""
-        lower = f" {' '.join(WORD.findall(self.text.lower()))} "
+        lower = f" {' '.join(WORD.findall(self._text.lower()))} "
         for option in options:
             words = " ".join(WORD.findall(option.lower().replace("_", " "))) if isinstance(option, str) else ""
             if words and (f" {words} " in lower or f" {words}s " in lower):
@@ -110,7 +110,7 @@ class Hints:
 
     def denies(self) -> bool:
         """Whether the text says no."""
-        return bool(re.search(r"\b(?:no|not|without|don't|never|kein\w*|nicht|ohne|nie)\b", self.text.lower()))
+        return bool(re.search(r"\b(?:no|not|without|don't|never|kein\w*|nicht|ohne|nie)\b", self._text.lower()))
 
     def _turn(self, name: str) -> int:
         turn = self._used.get(name, 0)
