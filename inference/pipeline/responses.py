@@ -3,7 +3,7 @@
 from functools import partial
 
 from accounts.principals import Principal
-from inference.admission import admit_model, answer_limit, assets_of, output_tokens
+from inference.admission import admit_model, answer_headers, answer_limit, assets_of, output_tokens
 from inference.api.schemas.responses import (
     SEALED_REASONING,
     Asking,
@@ -20,7 +20,7 @@ from inference.errors import ContextLengthExceeded, InvalidRequest
 from inference.generation import Generation
 from inference.large_requests import beside_the_loop
 from inference.pipeline.answer import Answer, Arrival
-from inference.pipeline.text import Asked, answered, generation_of
+from inference.pipeline.text import Asked, answered, generation_of, prompt_of
 from inference.runs import runs_of
 from inference.sealed_reasoning import open_reasoning, seal_reasoning
 from inference.tokenization import count_tokens
@@ -64,20 +64,20 @@ async def response(request: ResponsesRequest, principal: Principal, arrival: Arr
     return Answer(asked.headers, body=encoder.body)
 
 
-async def count_input(request: InputRequest, principal: Principal, arrival: Arrival, *, body_bytes: int) -> Answer:
-    """The tokens of a request's input, as the model would be given it; no engine is asked, and nothing is billed."""
+async def count_input(request: InputRequest, principal: Principal, *, body_bytes: int) -> Answer:
+    """The tokens of a request's input, as the model would be given it; no engine is asked, and nothing is billed.
+
+    Raises `ApiError`. What does not fit into the model's context is counted, too.
+    """
     offers = await catalogue.current()
     offer = admit_model(offers, principal, request.model, capability="chat")
-    asked = Asked(principal, arrival, offers, offer, request.model, "responses", streamed=False)
     asking = await _asking(request, principal, offer, body_bytes)
     if asking.conversation.pictures:
         message = "Images cannot be counted: only the engine knows how many tokens it makes of one."
         raise InvalidRequest(message, param="input", code="unsupported_value")
-    generation = await _generation(request, asking.conversation, asked)
-    tokens = generation.prompt_tokens
-    if not generation.prompt_counted:
-        tokens = await count_tokens(assets_of(offer).tokenizer, generation.prompt)
-    return Answer(asked.headers, body=input_tokens_object(tokens))
+    prompt = await prompt_of(asking.conversation, offer, variables_bytes=0)
+    tokens = await count_tokens(assets_of(offer).tokenizer, prompt)
+    return Answer(answer_headers(offer, request.model), body=input_tokens_object(tokens))
 
 
 async def _asking(request: InputRequest, principal: Principal, offer: Offer, body_bytes: int) -> Asking:
@@ -85,7 +85,7 @@ async def _asking(request: InputRequest, principal: Principal, offer: Offer, bod
     return await beside_the_loop(conversion_ms(request, body_bytes), asking_of, request, opening)
 
 
-async def _generation(request: InputRequest, conversation: Conversation, asked: Asked) -> Generation:
+async def _generation(request: ResponsesRequest, conversation: Conversation, asked: Asked) -> Generation:
     """The prompt; with `truncation: auto`, of as much of the conversation as leaves room for an answer."""
     offer = asked.offer
     if request.truncation != "auto":

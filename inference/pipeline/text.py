@@ -13,8 +13,9 @@ from inference.backends.triton_options import guided_key
 from inference.catalogue import Catalogue, Offer
 from inference.choices import every_choice
 from inference.conversation import Conversation, Tooling
+from inference.errors import InvalidRequest
 from inference.forced_calls import guided_structure
-from inference.generation import EventStream, Generation, Sampling
+from inference.generation import EventStream, Generation, Sampling, Structure
 from inference.images import load_pictures
 from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, TextMeter, metered
@@ -54,17 +55,10 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
     Raises `ContextLengthExceeded`, and `InvalidRequest` for what the template or the model's vocabulary refuses.
     """
     offer = asked.offer
-    template = assets_of(offer).chat_template
     tooling = _offered(conversation, offer)
     structure = guided_structure(tooling, conversation.structure)
     chosen = await beside_the_loop(token_ids_ms(conversation.sampling), _chosen, conversation.sampling, offer, tooling)
-    messages = conversation.messages
-    if offer.tools is not None and offer.tools.short_ids:
-        messages = short_ids(messages)
-    tools = template_tools(tooling) if tooling else None
-    effort = template.effort(messages, variables_bytes, tools)
-    variables = conversation.variables if structure is None else _unthinking(conversation.variables, offer)
-    prompt = await beside_the_loop(effort, template.render, messages, tools, **variables)
+    prompt = await _rendered(conversation, offer, tooling, structure, variables_bytes)
     wanted = conversation.output_limit
     prompt_tokens, counted = await prompt_size(prompt, offer, wanted)
     return Generation(
@@ -82,6 +76,36 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
         images=await _pictures(conversation, offer),
         param=conversation.param,
     )
+
+
+async def prompt_of(conversation: Conversation, offer: Offer, *, variables_bytes: int) -> str:
+    """The rendered prompt alone, as of `generation_of`, however long it is."""
+    tooling = _offered(conversation, offer)
+    structure = guided_structure(tooling, conversation.structure)
+    return await _rendered(conversation, offer, tooling, structure, variables_bytes)
+
+
+async def _rendered(
+    conversation: Conversation,
+    offer: Offer,
+    tooling: Tooling | None,
+    structure: Structure | None,
+    variables_bytes: int,
+) -> str:
+    template = assets_of(offer).chat_template
+    messages = conversation.messages
+    if offer.tools is not None and offer.tools.short_ids:
+        messages = short_ids(messages)
+    tools = template_tools(tooling) if tooling else None
+    effort = template.effort(messages, variables_bytes, tools)
+    variables = conversation.variables if structure is None else _unthinking(conversation.variables, offer)
+    try:
+        return await beside_the_loop(effort, template.render, messages, tools, **variables)
+    except InvalidRequest as refused:
+        if refused.param == "messages":
+            # The template's only word for a conversation.
+            refused.param = conversation.param
+        raise
 
 
 def _offered(conversation: Conversation, offer: Offer) -> Tooling | None:

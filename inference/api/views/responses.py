@@ -32,7 +32,7 @@ class InputTokensView(ApiView):
         """The number of tokens."""
         body = self.parsed()
         asked = await beside_the_loop(decoding_ms(len(body)), decode_input, body)
-        return self.respond(await count_input(asked, self.principal, self.arrival, body_bytes=len(body)))
+        return self.respond(await count_input(asked, self.principal, body_bytes=len(body)))
 
 
 class StoredView(ApiView):

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from inference.api.schemas import problems
 from inference.api.schemas.responses.fields import Item, Part
+from inference.api.schemas.tools import json_object
 from inference.conversation import Picture
 from inference.errors import InvalidRequest, NotStored
 from inference.tool_names import ToolNames
@@ -103,9 +102,6 @@ class Turns:
         turn = self._assistant()
         calls = turn.setdefault("tool_calls", [])
         calls.append({"id": item.call_id, "type": "function", "function": {"name": name, "arguments": arguments}})
-        if not turn["content"] and "reasoning_content" in turn:
-            # gpt-oss's template asks for it by this name, and refuses it beside a text.
-            turn["thinking"] = turn["reasoning_content"]
 
     def _reasoning(self, item: Item) -> None:
         thought = self._opening(item.encrypted_content) if item.encrypted_content else None
@@ -213,12 +209,10 @@ def _arguments(text: str | None, path: str) -> dict[str, Any]:
     """A call's arguments, which templates take as an object."""
     if text is None:
         raise problems.missing(path)
-    try:
-        found = msgspec.json.decode(text) if text.strip() else {}
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        found = None
-    if not isinstance(found, dict):
-        raise problems.invalid_value(path, f"Invalid value for '{path}': expected a JSON object as text.")
+    # Some clients write no arguments as no text.
+    found = json_object(text) if text.strip() else {}
+    if found is None:
+        raise problems.invalid_value(path, f"Invalid '{path}': expected a JSON object as a string.")
     return found
 
 
