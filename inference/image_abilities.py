@@ -24,21 +24,32 @@ OPTIONAL = ("negative_prompt", "seed", "steps", "guidance_scale", "mask")
 
 
 class Abilities(Struct, frozen=True):
-    """What every deployment of a model takes. `seeds`: how many there are, 0 where it takes none."""
+    """What requests for a model may bring, by source of its tensor maps.
+
+    `sources`: what every deployment takes; `needed`: what some does not work without; `seeds`: how many there are, 0
+    where it takes none; `pictures`: how many it takes at most.
+    """
 
     sources: frozenset[str]
+    needed: frozenset[str]
     seeds: int
     pictures: int
 
 
+def default_abilities() -> Abilities:
+    """Of a model that has no deployment now: nothing is known that it could not."""
+    sources = frozenset({*OPTIONAL, "image", "width", "height"})
+    return Abilities(sources, frozenset(), MOST_SEEDS, settings.IMAGES_PER_REQUEST)
+
+
 def abilities_of(offer: Offer) -> Abilities:
-    """What requests for the model may bring. Of one that has no deployment now, nothing is known that it could not."""
+    """What requests for the model may bring."""
     maps = [target.tensor_map for target in offer.targets if target.tensor_map is not None]
     if not maps:
-        return Abilities(frozenset({*OPTIONAL, "image", "width", "height"}), MOST_SEEDS, settings.IMAGES_PER_REQUEST)
+        return default_abilities()
     sources = frozenset.intersection(*(tensor_map.sources for tensor_map in maps))
     seeds = min(map(_seeds, maps)) if "seed" in sources else 0
-    return Abilities(sources, seeds, min(map(_pictures, maps)))
+    return Abilities(sources, frozenset[str]().union(*map(_needed, maps)), seeds, min(map(_pictures, maps)))
 
 
 def check_abilities(drawing: Drawing, offer: Offer) -> None:
@@ -51,6 +62,11 @@ def check_abilities(drawing: Drawing, offer: Offer) -> None:
                 param=field,
                 code="unsupported_parameter",
             )
+    given = {"image": drawing.pictures, "mask": drawing.mask}
+    for field, value in given.items():
+        if field in abilities.needed and not value:
+            message = f"Missing required parameter: '{field}'. This model does not draw without."
+            raise InvalidRequest(message, param=field, code="missing_required_parameter")
     if len(drawing.pictures) > abilities.pictures:
         param = drawing.pictures[abilities.pictures].param
         raise too_many(param, abilities.pictures)
@@ -75,6 +91,11 @@ def size_for(drawing: Drawing, first: Size | None, offer: Offer) -> Size | None:
 
 def _inputs(tensor_map: TensorMap, source: str) -> Iterator[Input]:
     return (tensor for tensor in tensor_map.inputs if source in tensor.sources)
+
+
+def _needed(tensor_map: TensorMap) -> frozenset[str]:
+    always = (tensor for tensor in tensor_map.inputs if not tensor.optional and tensor.default is None)
+    return frozenset(tensor.source for tensor in always if isinstance(tensor.source, str))
 
 
 def _seeds(tensor_map: TensorMap) -> int:

@@ -31,6 +31,7 @@ def described(offer: Offer, catalogue: Catalogue, principal: Principal | None) -
         retires_on=offer.retires_on,
         replacement=_replacement(offer, catalogue, principal),
         embedding_dimensions=offer.embedding_dimensions,
+        image_sizes=offer.image_sizes if "images" in offer.capabilities else None,
     )
 
 

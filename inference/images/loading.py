@@ -11,10 +11,8 @@ from inference.conversation import Picture
 from inference.errors import InvalidRequest
 from inference.images.checking import ImageInfo, check_image, file_too_large, too_many
 from inference.images.remote import Remote, fetch
-from inference.large_requests import INLINE_MS, beside_the_loop
+from inference.images.threads import beside
 
-# A small file may hold a large picture: always beside the loop.
-CHECKING_MS = INLINE_MS + 1
 # Of a URL, what is looked at for its scheme and media type.
 HEAD_CHARACTERS = 200
 
@@ -35,13 +33,13 @@ async def load_picture(picture: Picture, *, remote: Remote | None = None) -> tup
     """One of them, with what it is."""
     scheme = picture.url[:HEAD_CHARACTERS].lstrip().partition(":")[0].lower()
     if scheme == "data":
-        return await beside_the_loop(CHECKING_MS, _from_data_url, picture.url, picture.param)
+        return await beside(_from_data_url, picture.url, picture.param)
     if scheme not in ("https", "http"):
         raise _wrong_url(picture.param, "expected a data: URL with a base64-encoded image")
     if not settings.REMOTE_IMAGES:
         raise _wrong_url(picture.param, "this server fetches no images; send a data: URL with a base64-encoded image")
     data = await fetch(picture.url, param=picture.param, remote=remote)
-    return data, await beside_the_loop(CHECKING_MS, check_image, data, param=picture.param)
+    return data, await beside(check_image, data, param=picture.param)
 
 
 def _from_data_url(url: str, param: str) -> tuple[bytes, ImageInfo]:

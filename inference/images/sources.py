@@ -11,8 +11,8 @@ from inference.errors import InvalidRequest
 from inference.image_sizes import Size
 from inference.images.checking import ImageInfo, check_image, too_many, with_image
 from inference.images.drawing import Upload
-from inference.images.loading import CHECKING_MS, load_picture
-from inference.large_requests import beside_the_loop
+from inference.images.loading import load_picture
+from inference.images.threads import beside
 
 
 class Sources(Struct, frozen=True):
@@ -35,14 +35,14 @@ async def load_sources(pictures: Sequence[Picture | Upload], mask: Picture | Upl
     if mask is None:
         return Sources(files, None, size)
     data, _ = await _load(mask)
-    await beside_the_loop(CHECKING_MS, _check_mask, data, size, mask.param)
+    await beside(_check_mask, data, size, mask.param)
     return Sources(files, data, size)
 
 
 async def _load(source: Picture | Upload) -> tuple[bytes, ImageInfo]:
     if isinstance(source, Picture):
         return await load_picture(source)
-    return source.data, await beside_the_loop(CHECKING_MS, check_image, source.data, param=source.param)
+    return source.data, await beside(check_image, source.data, param=source.param)
 
 
 def _check_mask(data: bytes, size: Size, param: str) -> None:

@@ -19,7 +19,7 @@ from inference.image_abilities import abilities_of, check_abilities, size_for
 from inference.images.drawing import Drawing
 from inference.images.finishing import Finished, finish
 from inference.images.sources import Sources, load_sources
-from inference.large_requests import INLINE_MS, beside_the_loop
+from inference.images.threads import beside
 from inference.meter import CHARACTERS_PER_TOKEN, settle_broken_off
 from inference.pipeline.answer import Answer, Arrival
 from inference.pipeline.attempts import inferred
@@ -29,9 +29,6 @@ from inference.pipeline.work import AT_ONCE, admitted, work_meter
 from inference.tokenization import count_tokens
 from inference.wire.images import ImageEncoder
 from inference.work_meter import WorkMeter
-
-# What decoding and encoding an image takes, always more than the loop may spend.
-FINISHING_MS = INLINE_MS + 1
 
 
 async def images(request: ImageRequest, drawing: Drawing, principal: Principal, arrival: Arrival) -> Answer:
@@ -111,7 +108,7 @@ async def drawn(drawing: Drawing, sources: Sources, asked: Asked, meter: WorkMet
 async def _draw(values: dict[str, list[Any]], *, drawing: Drawing, offer: Offer, meter: WorkMeter) -> Finished:
     """One image. Raises `ApiError`."""
     found = await inferred(values, offer, meter)
-    image = await beside_the_loop(FINISHING_MS, finish, found["image"][0], drawing.output)
+    image = await beside(finish, found["image"][0], drawing.output)
     meter.made(1)
     return image
 

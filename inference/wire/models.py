@@ -10,6 +10,7 @@ from typing import Any
 
 from billing.money import nano_to_euro
 from billing.pricing import TOKENS_PER_PRICE, Price
+from inference.image_sizes import ImageSizes
 
 # What requests for a model of this capability may carry, in OpenRouter's words.
 PARAMETERS = {
@@ -54,6 +55,7 @@ def model_object(
     retires_on: date | None = None,
     replacement: str | None = None,
     embedding_dimensions: Sequence[int] = (),
+    image_sizes: ImageSizes | None = None,
 ) -> dict[str, Any]:
     """OpenAI's model object with what an agent needs to know beside it; `created` in Unix seconds, sizes in tokens.
 
@@ -73,6 +75,7 @@ def model_object(
         "shutdown_date": _iso(retires_on),
         **{name: size for name, size in sizes.items() if size},
         **({"embedding_dimensions": list(embedding_dimensions)} if embedding_dimensions else {}),
+        **({} if image_sizes is None else {"image_sizes": _image_sizes(image_sizes)}),
         "class": model_class,
         "input_modalities": list(input_modalities),
         "output_modalities": list(output_modalities),
@@ -121,6 +124,18 @@ def price_object(price: Price, capabilities: Collection[str] = ()) -> dict[str, 
 def model_list(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The list of model objects."""
     return {"object": "list", "data": list(models)}
+
+
+def _image_sizes(sizes: ImageSizes) -> dict[str, Any]:
+    """The sizes to choose from, or the bounds of their sides in pixels."""
+    if sizes.only:
+        return {"default": sizes.default, "only": sizes.only}
+    return {
+        "default": sizes.default,
+        "smallest_side": sizes.smallest,
+        "largest_side": sizes.largest,
+        "multiple_of": sizes.multiple,
+    }
 
 
 def _parameters(capabilities: Collection[str]) -> list[str]:
