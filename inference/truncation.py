@@ -1,8 +1,9 @@
 """Leaves out the oldest turns of a conversation that does not fit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from inference.conversation import Conversation
@@ -11,39 +12,56 @@ from inference.conversation import Conversation
 MOST_CUTS = 64
 
 
-def shorter(conversation: Conversation) -> list[Conversation]:
-    """The conversation with ever more left out at its beginning: first the longest, at last the least that makes sense.
+class Cut(Struct, frozen=True):
+    """Which messages stay: those from `start` on, and before them the one at `question`, if any, and the system's."""
+
+    start: int
+    question: int | None = None
+
+
+def cuts_of(conversation: Conversation) -> list[Cut]:
+    """The ways to leave out ever more at the beginning: first the least, at last as much as makes sense.
 
     What the system says at the beginning stays, and so does the user's last message with the last thing that the
     assistant did about it. Calls of tools and their results go together.
     """
     messages = conversation.messages
-    kept = messages[:1] if messages and messages[0]["role"] in ("system", "developer") else []
     users = [index for index, message in enumerate(messages) if message["role"] == "user"]
     if not users:
         return []
     last = users[-1]
-    starts: list[Sequence[int]] = [range(start, len(messages)) for start in users if start > len(kept)]
+    cuts = [Cut(start) for start in users if start > _system(messages)]
     # Then the assistant's earlier rounds about the user's last message.
     rounds = [index for index in range(last + 1, len(messages)) if messages[index]["role"] == "assistant"]
-    starts += [(last, *range(start, len(messages))) for start in rounds[1:]]
-    step = -(-len(starts) // MOST_CUTS) or 1
-    # From the shortest on, which must be among them.
-    chosen = starts[::-1][::step][::-1]
-    return [_with(conversation, kept, rest) for rest in chosen]
+    cuts += [Cut(start, last) for start in rounds[1:]]
+    step = -(-len(cuts) // MOST_CUTS) or 1
+    # From the last on, which must be among them.
+    return cuts[::-step][::-1]
 
 
-def _with(conversation: Conversation, kept: list[dict[str, Any]], rest: Sequence[int]) -> Conversation:
-    messages, pictures = conversation.messages, iter(conversation.pictures)
-    staying = set(rest)
-    found = []
+def cut_to(conversation: Conversation, cut: Cut) -> Conversation:
+    """The conversation as a cut leaves it."""
+    messages = conversation.messages
+    staying = [*range(_system(messages)), *([] if cut.question is None else [cut.question])]
+    kept = [messages[index] for index in staying] + messages[cut.start :]
+    pictures = conversation.pictures
+    if pictures:
+        pictures = tuple(
+            picture
+            for index, picture in zip(_places(messages), pictures, strict=True)
+            if index >= cut.start or index in staying
+        )
+    return replace(conversation, messages=kept, pictures=pictures)
+
+
+def _system(messages: list[dict[str, Any]]) -> int:
+    """How many messages at the beginning are the system's."""
+    return int(bool(messages) and messages[0]["role"] in ("system", "developer"))
+
+
+def _places(messages: list[dict[str, Any]]) -> Iterator[int]:
+    """For each picture the message that it is in."""
     for index, message in enumerate(messages):
-        shown = [next(pictures) for _ in range(_images(message))]
-        if index in staying:
-            found += shown
-    return replace(conversation, messages=[*kept, *(messages[index] for index in rest)], pictures=tuple(found))
-
-
-def _images(message: dict[str, Any]) -> int:
-    content = message["content"]
-    return sum(part["type"] == "image" for part in content) if isinstance(content, list) else 0
+        content = message["content"]
+        if isinstance(content, list):
+            yield from (index for part in content if part["type"] == "image")

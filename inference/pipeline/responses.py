@@ -24,7 +24,7 @@ from inference.pipeline.text import Asked, answered, generation_of, prompt_of
 from inference.runs import runs_of
 from inference.sealed_reasoning import open_reasoning, seal_reasoning
 from inference.tokenization import count_tokens
-from inference.truncation import shorter
+from inference.truncation import cut_to, cuts_of
 from inference.wire.responses import ResponseEncoder, input_tokens_object
 
 # Encoding what a response repeats of its request, three times over in a stream.
@@ -106,16 +106,16 @@ async def _shortened(conversation: Conversation, asked: Asked, room: int) -> Gen
     """The prompt of the longest part that leaves `room` tokens, else of the one that leaves most; None: none fits."""
     found: Generation | None = None
     # Each leaves out more than the one before: the right one is found by halving.
-    parts = shorter(conversation)
-    while parts:
-        middle = len(parts) // 2
+    cuts = cuts_of(conversation)
+    while cuts:
+        middle = len(cuts) // 2
         try:
-            one = await generation_of(parts[middle], asked, variables_bytes=0)
+            one = await generation_of(cut_to(conversation, cuts[middle]), asked, variables_bytes=0)
         except ContextLengthExceeded:
-            parts = parts[middle + 1 :]
+            cuts = cuts[middle + 1 :]
             continue
         enough = one.max_tokens >= room
         if enough or found is None or found.max_tokens < room:
             found = one
-        parts = parts[:middle] if enough else parts[middle + 1 :]
+        cuts = cuts[:middle] if enough else cuts[middle + 1 :]
     return found
