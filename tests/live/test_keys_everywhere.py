@@ -82,6 +82,13 @@ class Fleet:
         made = self.stack.manage_json("issue_key", self.organization, f"key {uuid.uuid4().hex[:8]}")
         return made["key"], made["public_id"]
 
+    def token(self, key: str) -> str:
+        """A token of a key, minted by one of the processes."""
+        answer = call(self.servers[0], key, path="/v1/auth/token")
+        assert answer.status_code == 200, answer.text
+        text: str = answer.json()["access_token"]
+        return text
+
     def serve(self, call: str, public_id: str = "") -> tuple[float, str]:
         """Calls a service in another process: when that began, and the text of a key that came of it."""
         code = SERVICE.format(call=call, public_id=public_id, organization=self.organization)
@@ -185,10 +192,11 @@ def test_a_rotated_and_a_revoked_key_stop_within_a_second(fleet: Fleet) -> None:
     rotate = "rotate_key(actor='test', api_key=key, overlap=timedelta(0))"
     with fleet.watched(old) as watches:
         new = fleet.holds_within_a_second("rotated", watches, 401, lambda: fleet.serve(rotate, public_id))
-    with fleet.watched(new) as watches:
+    with fleet.watched(new) as watches, fleet.watched(fleet.token(new)) as by_token:
         assert {status for watch in watches for _, status in watch.answers} == {200}, "the new secret is known at once"
         revoke = "revoke_key(actor='test', api_key=key)"
-        fleet.holds_within_a_second("revoked", watches, 401, lambda: fleet.serve(revoke, public_id))
+        everybody = [*watches, *by_token]
+        fleet.holds_within_a_second("revoked, its token too", everybody, 401, lambda: fleet.serve(revoke, public_id))
     for server in fleet.servers:
         for text in (old, new):
             assert call(server, text, json={"model": fleet.model, "messages": HELLO}).status_code == 401
