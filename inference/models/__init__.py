@@ -7,6 +7,7 @@ from inference.models.catalogue import (
     ModelGrant,
     ReasoningFormat,
     ServedModel,
+    ToolCallFormat,
     Visibility,
 )
 from inference.models.deployment import Deployment
@@ -21,5 +22,6 @@ __all__ = [
     "ModelGrant",
     "ReasoningFormat",
     "ServedModel",
+    "ToolCallFormat",
     "Visibility",
 ]

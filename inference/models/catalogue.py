@@ -51,6 +51,20 @@ TEXT_CAPABILITIES = frozenset({"chat", "completions"})
 TENSOR_CAPABILITIES = frozenset({"embeddings", "rerank", "images"})
 
 
+class ToolCallFormat(models.TextChoices):
+    """How a model writes calls of tools; the names of `inference.parsers.TOOL_CALLS`."""
+
+    HERMES = "hermes", "<tool_call> with JSON (Hermes, Qwen2.5, Qwen3)"
+    QWEN3_CODER = "qwen3_coder", "<tool_call> with XML (Qwen3-Coder, Qwen3.5, Nemotron 3)"
+    LLAMA3_JSON = "llama3_json", "bare JSON (Llama 3)"
+    MISTRAL = "mistral", "[TOOL_CALLS] (Mistral)"
+
+
+def tool_call_formats() -> list[tuple[str, str]]:
+    """Those formats, for a field whose migrations need not know them."""
+    return [(str(value), str(label)) for value, label in ToolCallFormat.choices]
+
+
 def text_only() -> list[str]:
     """The modalities of a language model."""
     return ["text"]
@@ -117,7 +131,12 @@ class ServedModel(models.Model):
         choices=ReasoningFormat,
         help_text="Tells what the model thinks from what it answers; empty: all is answer.",
     )
-    tool_parser = models.CharField(max_length=40, blank=True)
+    tool_parser = models.CharField(
+        max_length=40,
+        blank=True,
+        choices=tool_call_formats,
+        help_text="Tells calls of tools from what the model answers; empty: requests with tools are refused.",
+    )
     first_token_timeout = models.PositiveIntegerField(default=120, validators=[MinValueValidator(1)])
     idle_timeout = models.PositiveIntegerField(
         default=60, validators=[MinValueValidator(1)], help_text="Seconds between two tokens."

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Organization
 from inference.management.words import in_words
-from inference.models import Lifecycle, ModelClass, ReasoningFormat, ServedModel, Visibility
+from inference.models import Lifecycle, ModelClass, ReasoningFormat, ServedModel, ToolCallFormat, Visibility
 from inference.services import grant_model, publish_model
 
 # Options that are fields of the same name.
@@ -19,7 +19,6 @@ TEXT_FIELDS = {
     "hugging-face-repository": "for example Qwen/Qwen3-32B",
     "owned-by": "shown as owned_by",
     "assets": "folder below MODEL_ASSETS_DIR with tokenizer and template",
-    "tool-parser": "name of the parser of its tool calls",
     "chat-template": "Jinja; instead of the one of the assets",
     "fim-template": "Jinja with prefix and suffix, for completions with a suffix",
 }
@@ -55,6 +54,8 @@ class Command(BaseCommand):
         formats = ("", *ReasoningFormat.values)
         text = "how it marks what it thinks; empty: it does not"
         parser.add_argument("--reasoning-parser", choices=formats, help=text)
+        calls = ("", *ToolCallFormat.values)
+        parser.add_argument("--tool-parser", choices=calls, help="how it writes calls of tools; empty: it makes none")
         parser.add_argument("--grant", action="append", default=[], metavar="SLUG", help="to an organization")
         parser.add_argument("--alias", action="append", metavar="NAME", help="another name; all of them")
         for option, field in LIST_FIELDS.items():
@@ -71,7 +72,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publishes; fails with one sentence a field."""
-        names = ["model_class", "lifecycle", "visibility", "reasoning_parser", *LIST_FIELDS.values()]
+        names = ["model_class", "lifecycle", "visibility", "reasoning_parser", "tool_parser", *LIST_FIELDS.values()]
         names += [option.replace("-", "_") for option in (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)]
         fields = {name: options[name] for name in names if options[name] is not None}
         if options["replacement"] is not None:
