@@ -39,6 +39,9 @@ def test_a_model_without_a_price_is_not_published(db):
         ({"assets": ""}, "assets"),
         ({"assets": "nowhere"}, "assets"),
         ({"chat_template": "{% if"}, "chat_template"),
+        ({"fim_template": "{{ prefix }}"}, "fim_template"),
+        ({"capabilities": ["completions"], "fim_template": "{% if"}, "fim_template"),
+        ({"capabilities": ["completions"], "assets": ""}, "assets"),
     ],
 )
 def test_a_wrong_field_is_named(model, fields, field):
