@@ -1,6 +1,6 @@
-"""Trying out deployments that failed: one request of a token after a pause, and another after a longer one.
+"""Trying out deployments that failed: one request of a token or an item after a pause, and another after a longer one.
 
-A probe is a real generation, since Triton calls a model ready whose engine is dead. It is our own request, not a
+A probe is real work, since Triton calls a model ready whose engine is dead. It is our own request, not a
 customer's, which a frozen engine would hold for minutes (decision 0016).
 """
 
@@ -9,15 +9,18 @@ import random
 from contextlib import aclosing, suppress
 
 from accounts.errors import ApiError
-from inference.backends import BACKENDS
+from inference.backends import BACKENDS, TENSOR_BACKENDS
 from inference.catalogue import catalogue
 from inference.deadline import Deadline
 from inference.deployment_state import DeploymentState
 from inference.failures import BUSY, Reason, failure_of
 from inference.generation import Generation, Sampling, Target
 from inference.routing import router
+from inference.trial_values import trial_values
 
 PROBE_SECONDS = 10.0
+# A picture takes its time, even a small one of one step.
+TENSOR_PROBE_SECONDS = 30.0
 PROBE = Generation(
     request_id="probe", prompt="Hello", prompt_tokens=1, max_tokens=1, sampling=Sampling(temperature=0.0)
 )
@@ -64,13 +67,17 @@ async def _watch(state: DeploymentState) -> None:
 
 
 async def try_out(target: Target) -> str | None:
-    """Has the engine generate one token; the reason where it does not within ten seconds."""
+    """Has the engine generate one token, or work on one item; the reason where it does not within ten seconds or 30."""
+    seconds = PROBE_SECONDS if target.tensor_map is None else TENSOR_PROBE_SECONDS
     try:
-        with Deadline(first=PROBE_SECONDS, idle=PROBE_SECONDS, total=PROBE_SECONDS) as deadline:
-            async with aclosing(BACKENDS[target.adapter].stream(PROBE, target)) as events:
-                deadline.wait()
-                async for _ in events:
-                    pass
+        with Deadline(first=seconds, idle=seconds, total=seconds) as deadline:
+            deadline.wait()
+            if target.tensor_map is not None:
+                await TENSOR_BACKENDS[target.adapter].infer(trial_values(target.tensor_map), target)
+            else:
+                async with aclosing(BACKENDS[target.adapter].stream(PROBE, target)) as events:
+                    async for _ in events:
+                        pass
     except ApiError as error:
         reason = failure_of(error)
         # An engine with a full queue works. One that refuses a simple request does not.

@@ -14,6 +14,7 @@ from accounts.models import Organization, User
 from billing.pricing import is_priced
 from inference.backend_secrets import seal
 from inference.catalogue import assets_of_model
+from inference.deployment_check import fit_tensor_map
 from inference.fim_template import FimTemplateError
 from inference.models import Deployment, FallbackModel, ModelAlias, ModelGrant, ServedModel
 from inference.models.catalogue import TEXT_CAPABILITIES
@@ -153,13 +154,21 @@ _SAVED = [
 ]
 
 
-def save_deployment(*, actor: User | str, deployment: Deployment, secret: str | None = None) -> Deployment:
-    """Validates and saves a deployment. `secret` is the value of its header; None leaves the old one."""
+def save_deployment(
+    *, actor: User | str, deployment: Deployment, secret: str | None = None, ask_engine: bool = True
+) -> Deployment:
+    """Validates and saves a deployment. `secret` is the value of its header; None leaves the old one.
+
+    A tensor map is held against what Triton says of the model where it answers, unless `ask_engine` is false. Raises
+    `ValidationError`.
+    """
+    if secret is not None:
+        deployment.secret_value = seal(secret)
+    deployment.full_clean()
+    if ask_engine and deployment.adapter == Deployment.Adapter.TRITON_TENSORS:
+        fit_tensor_map(deployment)
     with transaction.atomic():
         created = deployment.pk is None
-        if secret is not None:
-            deployment.secret_value = seal(secret)
-        deployment.full_clean()
         # What was read before it was drained shall not resume it.
         deployment.save(update_fields=None if created else _SAVED)
         record_event(
@@ -187,6 +196,10 @@ def add_deployment(
     deployment = Deployment.objects.filter(name=name).first()
     created = deployment is None
     deployment = deployment or Deployment(name=name)
+    stored = deployment.tensor_map.get("max_batch")
+    if stored and "tensor_map" in fields:
+        # What Triton said when the map was saved without it.
+        fields["tensor_map"] = {"max_batch": stored, **fields["tensor_map"]}
     changed = _assign(deployment, {"model": model, "url": url, "triton_model": triton_model, **fields})
     if changed or created or secret is not None:
         save_deployment(actor=actor, deployment=deployment, secret=secret)

@@ -1,8 +1,7 @@
 """Deployments in the admin: what they are, how they are, and taking them out of service and back."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -14,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
 
 from accounts.admin.acting import actor_of
+from inference.admin.deployment_form import DeploymentForm
 from inference.admin.deployment_state import ago, badge, reason_in_words, state_in_words
 from inference.deployment_check import check_deployment
 from inference.deployment_reports import Status, statuses
@@ -21,28 +21,6 @@ from inference.models import Deployment
 from inference.services import delete_deployment, drain_deployment, resume_deployment, save_deployment
 
 NOW = ["state", "last_failure", "under_way", "last_answer"]
-
-
-class DeploymentForm(forms.ModelForm):
-    """A deployment; the secret is written, never shown."""
-
-    secret = forms.CharField(
-        required=False,
-        strip=True,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Value of the secret header. Leave empty to keep the one that is set.",
-    )
-
-    class Meta:
-        model = Deployment
-        fields: ClassVar[list[str]] = []  # the admin fills them in from its fieldsets
-
-    def clean(self) -> dict[str, Any]:
-        """A secret needs a header to travel in."""
-        cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("secret") and not cleaned.get("secret_header"):
-            self.add_error("secret_header", "Name the header that carries the secret.")
-        return cleaned
 
 
 def observe(deployments: list[Any]) -> None:
@@ -98,6 +76,7 @@ class DeploymentAdmin(admin.ModelAdmin):
         fieldsets: list[Any] = [
             (None, {"fields": ["name", "model", "enabled"]}),
             ("Engine", {"fields": ["adapter", "url", "triton_model", "triton_version", "options"]}),
+            ("Tensors, for the adapter with a tensor map", {"fields": ["preset", "tensor_map"]}),
             ("Load", {"fields": ["weight", "max_concurrency"]}),
             ("Secret", {"fields": ["secret_header", "secret"]}),
         ]
@@ -148,7 +127,11 @@ class DeploymentAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Deployment, form: Any, change: bool) -> None:
         """Through the service."""
-        save_deployment(actor=actor_of(request), deployment=obj, secret=form.cleaned_data.get("secret") or None)
+        secret = form.cleaned_data.get("secret") or None
+        # The form has asked the engine.
+        save_deployment(actor=actor_of(request), deployment=obj, secret=secret, ask_engine=False)
+        if form.unchecked:
+            self.message_user(request, form.unchecked, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: Deployment) -> None:
         """Through the service."""
@@ -249,5 +232,5 @@ class DeploymentAdmin(admin.ModelAdmin):
     def _switch(self, request: HttpRequest, queryset: QuerySet[Deployment], *, enabled: bool) -> None:
         for deployment in queryset.select_related("model"):
             deployment.enabled = enabled
-            save_deployment(actor=actor_of(request), deployment=deployment)
+            save_deployment(actor=actor_of(request), deployment=deployment, ask_engine=False)
             self.message_user(request, f"{deployment.name} is {'enabled' if enabled else 'disabled'}.")

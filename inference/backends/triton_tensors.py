@@ -46,7 +46,7 @@ class TritonTensors:
         if tensor_map is None:
             raise unavailable()
         size = sum(map(len, values.values())) * MS_PER_VALUE + _bytes_in(values) * MS_PER_BYTE
-        body, head_bytes = await beside_the_loop(size, _request, tensor_map, values, batch)
+        body, head_bytes = await beside_the_loop(size, infer_request, tensor_map, values, batch)
         headers = {"content-type": "application/octet-stream", HEADER: str(head_bytes), **target.headers}
         try:
             with await send("POST", f"{target.model_url}/infer", headers=headers, body=body) as response:
@@ -59,11 +59,12 @@ class TritonTensors:
         ids = values.get("input_ids")
         lengths = [len(text) for text in ids] if ids else None
         return await beside_the_loop(
-            size * MS_PER_BYTE, _results, tensor_map, parts, header_bytes or size, batch, lengths
+            size * MS_PER_BYTE, infer_results, tensor_map, parts, header_bytes or size, batch, lengths
         )
 
 
-def _request(tensor_map: TensorMap, values: Values, batch: int) -> tuple[bytes, int]:
+def infer_request(tensor_map: TensorMap, values: Values, batch: int = 1) -> tuple[bytes, int]:
+    """The body of a call, and the length of the JSON it begins with. Raises `BackendFailed`."""
     try:
         sent = laid_out(tensor_map, values, batch)
     except (MissingValueError, ValueError, OverflowError, TypeError):
@@ -72,9 +73,10 @@ def _request(tensor_map: TensorMap, values: Values, batch: int) -> tuple[bytes, 
     return request_parts(sent, tensor_map.outputs.tensors.values())
 
 
-def _results(
+def infer_results(
     tensor_map: TensorMap, parts: list[bytes], header_bytes: int, batch: int, lengths: Sequence[int] | None
 ) -> Results:
+    """What an answer comes to that begins with so much JSON; `lengths` as of `results`. Raises `BackendFailed`."""
     try:
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         return results(tensor_map, read_answer(body, header_bytes), batch, lengths)

@@ -69,5 +69,11 @@ class Deployment(models.Model):
             found = parse_tensor_map(self.tensor_map)
         except TensorMapError as error:
             raise ValidationError({"tensor_map": str(error)}) from None
+        if not self.model.assets and wanted.intersection({"embeddings", "rerank"}):
+            if found.tokenised:
+                raise ValidationError({"tensor_map": "Token ids need the model's tokenizer: it has no assets."})
+            if found.outputs.tokens is None:
+                text = "Nobody counts tokens: neither an output for them, nor the model's tokenizer (assets)."
+                raise ValidationError({"tensor_map": text})
         if lacking := sorted(capability for capability in wanted if not found.serves(capability)):
             raise ValidationError({"tensor_map": f"The map does not say what {', '.join(lacking)} needs."})

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from inference.management.words import in_words
 from inference.models import Deployment, ServedModel
 from inference.services import add_deployment
+from inference.tensor_presets import PRESETS
 
 
 class Command(BaseCommand):
@@ -31,6 +32,9 @@ class Command(BaseCommand):
         parser.add_argument("--secret-header", help="header that carries the engine's secret")
         parser.add_argument("--secret-env", metavar="NAME", help="environment variable that holds the secret")
         parser.add_argument("--options", type=json.loads, metavar="JSON", help="options of the adapter")
+        tensors = parser.add_mutually_exclusive_group()
+        tensors.add_argument("--tensor-map", type=json.loads, metavar="JSON", help="of the adapter triton_tensors")
+        tensors.add_argument("--preset", choices=PRESETS, help="a tensor map that is often seen")
         parser.add_argument("--disabled", action="store_true")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -44,8 +48,12 @@ class Command(BaseCommand):
             secret = os.environ.get(options["secret_env"])
             if not secret:
                 raise CommandError(f"The environment variable {options['secret_env']} is empty.")
-        names = ("triton_version", "adapter", "weight", "max_concurrency", "secret_header", "options")
+        names = ("triton_version", "adapter", "weight", "max_concurrency", "secret_header", "options", "tensor_map")
         fields = {name: options[name] for name in names if options[name] is not None}
+        if options["preset"]:
+            fields["tensor_map"] = PRESETS[options["preset"]].tensor_map
+        if "tensor_map" in fields:
+            fields.setdefault("adapter", Deployment.Adapter.TRITON_TENSORS)
         try:
             deployment, created = add_deployment(
                 actor="command: add_deployment",
