@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.generation import ChosenToken, Finish, ReasoningDelta, TextDelta, TokenLogprob, Usage
+from inference.generation import ChosenToken, Finish, ReasoningDelta, TextDelta, TokenLogprob, ToolCalled, Usage
 from inference.transcript import Choice, Transcript
 from inference.wire.chat import DONE, ChatEncoder, completion
 from tests.inference.wire.openai_types import strict_chunk, strict_completion
@@ -251,3 +251,59 @@ def test_any_stream_keeps_the_rules(
             text for whose, text in texts if whose == index
         )
         assert all((choice["logprobs"] is not None) == logprobs for choice in choices)
+
+
+CALLS = (
+    ToolCalled(0, "call_1", "get_weather", '{"city": "Köln"}'),
+    ToolCalled(0, "call_2", "get_time", "{}"),
+)
+
+
+def call_json(call: ToolCalled) -> dict[str, Any]:
+    return {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def test_calls_come_whole_each_with_its_own_index() -> None:
+    writer = encoder()
+    stream = (
+        writer.frame(TextDelta(0, "", 3)) + b"".join(map(writer.frame, CALLS)) + writer.frame(Finish(0, "tool_calls"))
+    )
+    found = chunks(stream.removesuffix(DONE))
+    assert [chunk["choices"][0]["delta"] for chunk in found] == [
+        {"role": "assistant", "content": None},
+        {"tool_calls": [{"index": 0, **call_json(CALLS[0])}]},
+        {"tool_calls": [{"index": 1, **call_json(CALLS[1])}]},
+        {},
+    ]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in found] == [None, None, None, "tool_calls"]
+
+
+def test_calls_after_text_do_not_begin_the_choice_again() -> None:
+    writer = encoder(n=2, logprobs=True)
+    stream = writer.frame(TextDelta(1, "I look.")) + writer.frame(ToolCalled(1, "call_3", "f", "{}"))
+    first, _, last = chunks(stream)
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert last["choices"][0]["index"] == 1
+    assert last["choices"][0]["delta"]["tool_calls"][0]["index"] == 0
+    assert last["choices"][0]["logprobs"] == {"content": [], "refusal": None}
+    writer.frame(Finish(1, "tool_calls"))
+    assert writer.frame(ToolCalled(1, "call_4", "f", "{}")) == b""
+    # Each choice counts its own.
+    assert chunks(writer.frame(CALLS[0]))[-1]["choices"][0]["delta"]["tool_calls"][0]["index"] == 0
+
+
+@pytest.mark.parametrize(("text", "content"), [("", None), ("I look.", "I look.")])
+def test_a_whole_answer_has_its_calls_beside_the_content(text: str, content: str | None) -> None:
+    body = whole([Choice(0, text, "tool_calls", calls=CALLS)])
+    message = strict_completion(body).choices[0].message
+    assert body["choices"][0]["message"]["tool_calls"] == [call_json(call) for call in CALLS]
+    assert message.content == content
+    assert body["choices"][0]["finish_reason"] == "tool_calls"
+    assert "tool_calls" not in whole([Choice(0, "Hi", "stop")])["choices"][0]["message"]
+
+
+def test_half_a_character_in_a_call_becomes_a_question_mark() -> None:
+    call = ToolCalled(0, "call_1", "f", '{"a": "\ud83d"}')
+    assert chunks(encoder().frame(call))[-1]["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == (
+        '{"a": "?"}'
+    )
