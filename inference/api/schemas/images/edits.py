@@ -59,8 +59,12 @@ def decode_edit(body: bytes) -> Edit:
 
 def decode_edit_form(form: Form) -> Edit:
     """The request in a form, whose texts are read as numbers where such are asked for. Raises `InvalidRequest`."""
-    # The pictures are looked at below.
-    texts = {name: text for name, text in form.texts.items() if name not in ("image", "mask")}
+    # A field that was left empty is none; the pictures are looked at below.
+    texts = {
+        name: text
+        for name, text in form.texts.items()
+        if (text or name in ("model", "prompt")) and name not in ("image", "mask")
+    }
     request = convert(texts, EditRequest, "", strict=False)
     if "markup" in form.files:
         raise problems.unsupported("markup")
