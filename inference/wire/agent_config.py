@@ -18,8 +18,8 @@ CODEX_NEEDS = "/v1/responses"
 def agent_config(*, origin: str, paths: Iterable[str], models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """How to use the API at `origin` (no slash at the end): what is at `paths`, with these model objects.
 
-    `configurations` has the files of agents by their names. Codex speaks the Responses API alone, and has none where
-    that is not served.
+    `configurations` has the files of agents by their names. Codex speaks the Responses API alone and does nothing
+    without tools: it has none where that is not served, or no model calls any.
     """
     paths = [path for path in paths if path.startswith("/v1/") and "{" not in path]
     host = urlsplit(origin).netloc
@@ -27,8 +27,9 @@ def agent_config(*, origin: str, paths: Iterable[str], models: Sequence[dict[str
     base_url = f"{origin}/v1"
     chats = [model for model in models if "chat" in model["capabilities"] and "context_length" in model]
     configurations: dict[str, Any] = {"opencode": {"opencode.json": _opencode(provider, host, base_url, chats)}}
-    if CODEX_NEEDS in paths:
-        configurations["codex"] = _codex(provider, host, base_url, chats)
+    callers = [model for model in chats if "tools" in model["capabilities"]]
+    if CODEX_NEEDS in paths and callers:
+        configurations["codex"] = _codex(provider, host, base_url, callers)
     return {
         "provider": host,
         "compatibility": "OpenAI-Drop-In",

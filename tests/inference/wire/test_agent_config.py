@@ -17,13 +17,13 @@ WITH_RESPONSES = ["/v1/responses", *PATHS]
 MODELS = [
     described(capabilities=["chat"]),
     described(model_id="acme/large", capabilities=["chat", "tools"], input_modalities=["text", "image"]),
-    described(model_id="acme-large", capabilities=["chat", "reasoning"]),
+    described(model_id="acme-large", capabilities=["chat", "reasoning", "tools"]),
     described(model_id="acme/embed", capabilities=["embeddings"]),
 ]
 
 
-def configured(paths: list[str] = PATHS) -> dict[str, Any]:
-    return agent_config(origin="https://ai.example.eu", paths=paths, models=MODELS)
+def configured(paths: list[str] = PATHS, models: list[dict[str, Any]] = MODELS) -> dict[str, Any]:
+    return agent_config(origin="https://ai.example.eu", paths=paths, models=models)
 
 
 def test_an_agent_learns_where_how_and_what() -> None:
@@ -59,6 +59,7 @@ def test_opencode_gets_a_file_with_limits_and_no_key() -> None:
 
 def test_codex_gets_files_where_it_can_work() -> None:
     assert "codex" not in configured()["configurations"]
+    assert "codex" not in configured(WITH_RESPONSES, MODELS[:1])["configurations"]
     files = configured(WITH_RESPONSES)["configurations"]["codex"]
     assert tomllib.loads(files["config.toml"])["model_providers"] == {
         "ai-example-eu": {
@@ -71,9 +72,8 @@ def test_codex_gets_files_where_it_can_work() -> None:
     profiles = {name: tomllib.loads(text) for name, text in files.items() if name != "config.toml"}
     # Two models whose names differ in what no file is called still have a profile each.
     assert {name: profile["model"] for name, profile in profiles.items()} == {
-        "demo-chat.config.toml": "demo-chat",
         "acme-large.config.toml": "acme/large",
         "acme-large-.config.toml": "acme-large",
     }
-    assert profiles["demo-chat.config.toml"]["model_context_window"] == 8192
+    assert profiles["acme-large.config.toml"]["model_context_window"] == 8192
     assert all(profile["model_provider"] == "ai-example-eu" for profile in profiles.values())
