@@ -36,9 +36,10 @@ SECURITY = {
 class DescribedSchema(AutoSchema):
     """Says of a view's method what the view's `operations` say."""
 
-    def __init__(self, schemas: Schemas) -> None:
+    def __init__(self, schemas: Schemas, name: str) -> None:
         super().__init__()
         self.schemas = schemas
+        self.name = name
 
     def get_operation(
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any
@@ -50,7 +51,7 @@ class DescribedSchema(AutoSchema):
         scope = getattr(view, "scope", None) if view.permission_classes else None
         told = [operation.description, f"Needs the scope `{scope}`." if scope else ""]
         found: dict[str, Any] = {
-            "operationId": operation.id,
+            "operationId": self.name,
             "summary": operation.summary,
             "description": " ".join(filter(None, told)),
             "tags": [operation.tag],
@@ -133,8 +134,13 @@ class DocumentGenerator(SchemaGenerator):
         # A test finds those that nobody described; here they shall not take the document with them.
         found = [route for route in routes if route[2] in route[3].operations]
         self.schemas = schemas_of([view.operations[method] for _, _, method, view in found])
-        for _, _, _, view in found:
-            self._set_schema_to_view(view, DescribedSchema(self.schemas))
+        names: set[str] = set()
+        for path, _, method, view in found:
+            name = view.operations[method].id
+            # Several paths may have one view.
+            name = name if name not in names else f"{name}At{''.join(re.findall('[A-Za-z0-9]+', path.title()))}"
+            names.add(name)
+            self._set_schema_to_view(view, DescribedSchema(self.schemas, name))
         return found
 
     def get_schema(self, request: Any = None, public: bool = True) -> dict[str, Any]:
@@ -156,6 +162,6 @@ def schemas_of(operations: list[Operation]) -> Schemas:
     for operation in operations:
         types += [operation.request, operation.form, operation.answer, operation.events]
         types += [query.type for query in operation.query]
-        if operation.refused:
-            refused[operation.request] = operation.refused
+        for body in filter(None, (operation.request, operation.form)):
+            refused[body] = operation.refused
     return Schemas([entry for entry in types if entry is not None], refused)

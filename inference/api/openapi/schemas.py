@@ -17,7 +17,7 @@ class Schemas:
         """`refused` are the fields of a type that are not told."""
         # A type may be a union, or a list of them, which cannot be hashed.
         self._types = list({repr(entry): entry for entry in types}.values())
-        made, self.components = msgspec.json.schema_components(self._types, ref_template=REFERENCE)
+        made, self.components = _plainly_named(*msgspec.json.schema_components(self._types, ref_template=REFERENCE))
         self._made = {repr(entry): schema for entry, schema in zip(self._types, made, strict=True)}
         for entry, names in refused.items():
             properties = self.components[self.name(entry)]["properties"]
@@ -36,6 +36,24 @@ class Schemas:
         """What a type is called below `components`."""
         name: str = self.of(entry)["$ref"].rpartition("/")[2]
         return name
+
+
+def _plainly_named(
+    made: Iterable[dict[str, Any]], components: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The same without the names of modules, which msgspec puts before those that several types have: of
+    `inference.api.schemas.chat.fields.Part` and `….responses.fields.Part` it makes `ChatPart` and `ResponsesPart`."""
+    text = msgspec.json.encode((list(made), components)).decode()
+    for name in components:
+        *modules, plain = name.split(".")
+        if modules:
+            endpoint = modules[3] if len(modules) > 3 else modules[-1]
+            text = text.replace(f'"{name}"', f'"{endpoint.title()}{plain}"')
+            text = text.replace(
+                f'"{REFERENCE.format(name=name)}"', f'"{REFERENCE.format(name=endpoint.title() + plain)}"'
+            )
+    found: tuple[list[dict[str, Any]], dict[str, Any]] = tuple(msgspec.json.decode(text))
+    return found
 
 
 def _tidy(schema: Any) -> None:

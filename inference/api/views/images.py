@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 
 from inference.api.base import ApiView, JsonParser, Result
+from inference.api.descriptions.images import EDIT_IMAGES, GENERATE_IMAGES
 from inference.api.multipart import MEDIA_TYPE, MS_PER_BYTE, MultipartParser, parse_form
 from inference.api.schemas.images import decode_edit, decode_edit_form, decode_generation, drawing_of
 from inference.api.schemas.images.edits import Edit
@@ -16,6 +17,7 @@ class ImageGenerationsView(ApiView):
     """Images of a prompt, streamed or whole (OpenAI API reference, "Create image")."""
 
     scope = "images"
+    operations = {"POST": GENERATE_IMAGES}
 
     async def post(self, request: Request) -> Result:
         """Answers one request."""
@@ -29,6 +31,7 @@ class ImageEditsView(ApiView):
 
     scope = "images"
     parser_classes = [JsonParser, MultipartParser]
+    operations = {"POST": EDIT_IMAGES}
 
     async def post(self, request: Request) -> Result:
         """Answers one request."""

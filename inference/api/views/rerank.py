@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 
 from inference.api.base import ApiView, Result
+from inference.api.descriptions.vectors import RERANK
 from inference.api.schemas.rerank import decode_rerank
 from inference.large_requests import beside_the_loop, decoding_ms
 from inference.pipeline.rerank import rerank
@@ -15,6 +16,7 @@ class RerankView(ApiView):
     version = "1"
     # Jina's default.
     returns_documents = True
+    operations = {"POST": RERANK}
 
     async def post(self, request: Request) -> Result:
         """Answers one request."""

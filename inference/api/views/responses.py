@@ -5,6 +5,14 @@ from typing import NoReturn
 from rest_framework.request import Request
 
 from inference.api.base import ApiView, Result
+from inference.api.descriptions.responses import (
+    CANCEL_STORED,
+    COUNT_INPUT_TOKENS,
+    CREATE_RESPONSE,
+    DELETE_STORED,
+    GET_STORED,
+    LIST_STORED_INPUT,
+)
 from inference.api.schemas.responses import decode_input, decode_response
 from inference.errors import NotStored
 from inference.large_requests import beside_the_loop, decoding_ms
@@ -15,6 +23,7 @@ class ResponsesView(ApiView):
     """Responses, streamed or whole; nothing is stored (OpenAI API reference, "Create a model response")."""
 
     scope = "responses"
+    operations = {"POST": CREATE_RESPONSE}
 
     async def post(self, request: Request) -> Result:
         """Answers one request."""
@@ -27,6 +36,7 @@ class InputTokensView(ApiView):
     """Counts the tokens of a request's input (OpenAI API reference, "Get input token counts")."""
 
     scope = "responses"
+    operations = {"POST": COUNT_INPUT_TOKENS}
 
     async def post(self, request: Request) -> Result:
         """The number of tokens."""
@@ -49,6 +59,7 @@ class StoredView(ApiView):
 
 class StoredResponseView(StoredView):
     """One stored response."""
+    operations = {"GET": GET_STORED, "DELETE": DELETE_STORED}
 
     async def get(self, request: Request, response_id: str) -> Result:
         """Raises `NotStored`."""
@@ -61,6 +72,7 @@ class StoredResponseView(StoredView):
 
 class CancelStoredView(StoredView):
     """Cancelling a response in the background."""
+    operations = {"POST": CANCEL_STORED}
 
     async def post(self, request: Request, response_id: str) -> Result:
         """Raises `NotStored`."""
@@ -69,6 +81,7 @@ class CancelStoredView(StoredView):
 
 class StoredInputView(StoredView):
     """The input of a stored response."""
+    operations = {"GET": LIST_STORED_INPUT}
 
     async def get(self, request: Request, response_id: str) -> Result:
         """Raises `NotStored`."""
