@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
-from jinja2.runtime import Context, Macro
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.utils import Namespace
 
 from inference.special_tokens import AssetError
 
@@ -24,6 +25,9 @@ MAX_REPEATED = 1_000_000
 MAX_GROWTH = 8
 MAX_OWN_TEXT = 1_000_000
 DICT_ATTRIBUTES = frozenset(dir(dict))
+# Objects of jinja's own in whose public attributes nothing is to be kept from a template.
+STATES = (LoopContext, Namespace)
+ABSENT = object()
 
 
 class RaisedError(TemplateError):
@@ -52,11 +56,17 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         """Raises SecurityError: a template reached for something that is none of its business."""
         raise SecurityError(f"Access to {attribute} is not allowed.")
 
-    # Fields of messages are most of what templates ask for; the base class first raises and catches an AttributeError.
+    # Most of what templates ask for, several times for each message: fields, which are there or not, the state of a
+    # loop, and variables that outlive one. The base class comes to the same by exceptions and checks of everything.
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`, where an attribute goes before an item."""
-        if type(obj) is dict and attribute in obj and attribute not in DICT_ATTRIBUTES:
-            return obj[attribute]
+        kind = type(obj)
+        if kind is dict and attribute not in DICT_ATTRIBUTES:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if kind in STATES and not attribute.startswith("_"):
+            value = getattr(obj, attribute, ABSENT)
+            if value is not ABSENT:
+                return value
         return super().getattr(obj, attribute)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:

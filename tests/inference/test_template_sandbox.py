@@ -1,6 +1,7 @@
 """Templates call their macros as jinja has it, though the usual call takes a shorter way."""
 
 import pytest
+from jinja2.sandbox import SecurityError
 
 from inference.template_sandbox import compiled, rendered
 
@@ -31,3 +32,21 @@ def test_a_macro_takes_its_arguments_in_every_form(call: str, said: str) -> None
 def test_a_macro_refuses_what_it_does_not_know(call: str) -> None:
     with pytest.raises(TypeError):
         rendered(compiled(MACROS + call, "template"), {}, lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for x in 'ab' %}{{ loop.last }}{{ loop.no is defined }}{% endfor %}", "FalseFalseTrueFalse"),
+        ("{% set n = namespace(a=1) %}{% set n.b = 2 %}{{ n.a }}{{ n.b }}{{ n.c is defined }}", "12False"),
+        ("{{ given.there }}{{ given.no is defined }}{{ given.no or 'x' }}{{ given.items() | length }}", "1Falsex2"),
+    ],
+)
+def test_attributes_are_found_or_undefined(template: str, said: str) -> None:
+    assert rendered(compiled(template, "template"), {"given": {"there": 1, "items": 2}}, lambda: 0) == said
+
+
+@pytest.mark.parametrize("reached", ["loop.__class__", "loop._iterator", "namespace(a=1).__class__", "{}.__class__"])
+def test_what_is_nobodys_business_is_refused(reached: str) -> None:
+    with pytest.raises(SecurityError):
+        rendered(compiled(f"{{% for x in 'a' %}}{{{{ {reached} }}}}{{% endfor %}}", "template"), {}, lambda: 0)
