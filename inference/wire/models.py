@@ -30,6 +30,7 @@ PARAMETERS = {
     ),
     "logprobs": ("logprobs", "top_logprobs"),
     "reasoning": ("reasoning_effort",),
+    "structured_outputs": ("response_format",),
     "tools": ("parallel_tool_calls", "tool_choice", "tools"),
 }
 

@@ -45,7 +45,9 @@ def test_a_model_is_read_by_clients_of_openrouter() -> None:
     assert found["top_provider"] == {"context_length": 8192, "max_completion_tokens": 4096, "is_moderated": False}
     assert found["architecture"]["modality"] == "text+image->text"
     assert {"temperature", "max_tokens", "top_logprobs"} <= set(found["supported_parameters"])
-    assert "tools" not in found["supported_parameters"]
+    assert not {"tools", "response_format"} & set(found["supported_parameters"])
+    able = described(capabilities=["chat", "tools", "structured_outputs"])
+    assert {"tools", "tool_choice", "response_format"} <= set(able["supported_parameters"])
     assert found["capabilities"] == ["chat", "logprobs"]
     # They would take it for US dollars.
     assert "pricing" not in found
