@@ -5,7 +5,7 @@ from msgspec import Struct
 from inference.parsers import TOOL_CALLS, ToolParser, Tools
 
 # Their markers are special tokens, which an engine leaves out of the text unless told otherwise.
-SPECIAL_TOKENS = frozenset({"mistral"})
+SPECIAL_TOKENS = frozenset({"mistral", "openai"})
 # Their chat templates insist on ids of nine letters and digits.
 SHORT_IDS = frozenset({"mistral"})
 

@@ -58,6 +58,9 @@ class ToolCallFormat(models.TextChoices):
     QWEN3_CODER = "qwen3_coder", "<tool_call> with XML (Qwen3-Coder, Qwen3.5, Nemotron 3)"
     LLAMA3_JSON = "llama3_json", "bare JSON (Llama 3)"
     MISTRAL = "mistral", "[TOOL_CALLS] (Mistral)"
+    OPENAI = "openai", "commentary to functions (gpt-oss)"
+    GLM45 = "glm45", "<tool_call> with <arg_key> and <arg_value> (GLM-4.5 and later)"
+    PASS_THROUGH = "pass_through", "none: the client reads calls from the text itself"
 
 
 def tool_call_formats() -> list[tuple[str, str]]:
