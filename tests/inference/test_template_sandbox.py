@@ -1,5 +1,7 @@
 """Templates call their macros as jinja has it, though the usual call takes a shorter way."""
 
+from typing import Any
+
 import pytest
 from jinja2.sandbox import SecurityError
 
@@ -10,6 +12,11 @@ MACROS = """
 {%- macro rest(a) -%}{{ a }}{{ varargs | join }}{{ kwargs | length }}{%- endmacro -%}
 {%- macro around(a) -%}<{{ caller() }}{{ a }}>{%- endmacro -%}
 """
+
+
+def said_by(source: str, **variables: Any) -> str:
+    template = compiled(source, "template")
+    return rendered(template, {**template.globals, **variables}, lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -25,13 +32,13 @@ MACROS = """
     ],
 )
 def test_a_macro_takes_its_arguments_in_every_form(call: str, said: str) -> None:
-    assert rendered(compiled(MACROS + call, "template"), {}, lambda: 0) == said
+    assert said_by(MACROS + call) == said
 
 
 @pytest.mark.parametrize("call", ["{{ pair(1, 2, 3) }}", "{{ pair(1, 2, c=3) }}"])
 def test_a_macro_refuses_what_it_does_not_know(call: str) -> None:
     with pytest.raises(TypeError):
-        rendered(compiled(MACROS + call, "template"), {}, lambda: 0)
+        said_by(MACROS + call)
 
 
 @pytest.mark.parametrize(
@@ -43,10 +50,10 @@ def test_a_macro_refuses_what_it_does_not_know(call: str) -> None:
     ],
 )
 def test_attributes_are_found_or_undefined(template: str, said: str) -> None:
-    assert rendered(compiled(template, "template"), {"given": {"there": 1, "items": 2}}, lambda: 0) == said
+    assert said_by(template, given={"there": 1, "items": 2}) == said
 
 
 @pytest.mark.parametrize("reached", ["loop.__class__", "loop._iterator", "namespace(a=1).__class__", "{}.__class__"])
 def test_what_is_nobodys_business_is_refused(reached: str) -> None:
     with pytest.raises(SecurityError):
-        rendered(compiled(f"{{% for x in 'a' %}}{{{{ {reached} }}}}{{% endfor %}}", "template"), {}, lambda: 0)
+        said_by(f"{{% for x in 'a' %}}{{{{ {reached} }}}}{{% endfor %}}")
