@@ -23,6 +23,8 @@ def tensor_misfits(tensor_map: TensorMap, config: dict[str, Any]) -> list[str]:
     found = [*_inputs(tensor_map, config), *_outputs(tensor_map, config)]
     if config.get("model_transaction_policy", {}).get("decoupled"):
         found.append("The model is decoupled; it must give one answer a request.")
+    if max_batch_size(config) and len({tensor.shape[0] for tensor in tensor_map.inputs}) > 1:
+        found.append("All inputs of a model with a batch begin with the same: B, or 1 for all that a request has.")
     most, batched = max_batch_size(config), any(tensor.shape[0] == "B" for tensor in tensor_map.inputs)
     if most and batched and (tensor_map.max_batch or 0) > most:
         found.append(f"max_batch is {tensor_map.max_batch}; Triton takes at most {most} items a call.")
