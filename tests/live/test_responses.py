@@ -1,5 +1,6 @@
 """The Responses API through the whole stack, as OpenAI's SDK and agents see it."""
 
+import base64
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ from openai.types.responses import Response
 from pydantic import BaseModel
 
 from tests.inference.wire.openai_responses import events_of, strict_response
+from tests.live import codex
 from tests.live.asking import bearer, call, check, check_headers
 from tests.stack import Server, Stack
 
@@ -141,12 +143,15 @@ def test_an_answer_cut_short_is_incomplete(server, stack):
     assert whole(server, stack.api_key, input="[[n=50]]", max_output_tokens=7).status == "incomplete"
 
 
-def test_a_failure_after_the_first_byte_is_an_event_and_before_it_an_error(server, stack):
-    answer = call(server, stack.api_key, path=RESPONSES, json={"model": MODEL, "input": "[[fail=2]]", "stream": True})
-    *_, last = events_of(answer.text)
-    assert last["type"] == "response.failed"
-    assert last["response"]["error"]["code"] == "server_error"
-    assert record(server, stack, last["response"]["id"])["outcome"] == "failed"
+@pytest.mark.parametrize("directive", ["[[fail=2]]", "[[dry]]"])
+def test_a_failure_after_the_first_byte_is_an_event(server, stack, directive):
+    response = streamed(server, stack.api_key, input=directive)[-1]["response"]
+    assert response["status"] == "failed"
+    assert response["error"]["code"] == "server_error"
+    assert record(server, stack, response["id"])["outcome"] == "failed"
+
+
+def test_a_failure_before_the_first_byte_is_an_error(server, stack):
     body = {"model": MODEL, "input": "[[fail=0]]", "stream": True}
     check(call(server, stack.api_key, path=RESPONSES, json=body), 502, "server_error", "backend_error")
 
@@ -207,50 +212,103 @@ def test_stored_responses_are_not_found(uvicorn, stack, method, path):
     assert call(uvicorn, None, **asked).status_code == 401
 
 
-def test_codex_is_served(server, stack):
-    """Its first and second request, as it was recorded: nothing in them is refused."""
-    tools = [
-        {**WEATHER, "name": "exec_command", "strict": False},
-        {
-            "type": "namespace",
-            "name": "multi_agent_v1",
-            "description": "Other agents.",
-            "tools": [{**WEATHER, "name": "spawn_agent", "strict": False}],
-        },
-        {"type": "web_search", "external_web_access": False},
+def writes(*calls: tuple[str, dict[str, Any]], text: str = "") -> str:
+    """A question that the demo answers with these calls, as its model writes them, after a text."""
+    written = [json.dumps({"name": name, "arguments": arguments}) for name, arguments in calls]
+    answer = "\n".join([text, *(f"<tool_call>\n{one}\n</tool_call>" for one in written)])
+    return f"[[echo64={base64.b64encode(answer.encode()).decode()}]]"
+
+
+def test_codex_works_through_a_loop_of_calls(server, stack):
+    """Requests as it sends them, and of each answer what it needs."""
+
+    def ask(body: dict[str, Any]) -> list[dict[str, Any]]:
+        answer = call(server, stack.api_key, path=RESPONSES, content=codex.encoded(body), headers=codex.HEADERS)
+        assert answer.status_code == 200, answer.text
+        events = events_of(answer.text)
+        assert events[-1]["type"] == "response.completed"
+        done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+        assert events[-1]["response"]["output"] == done
+        return done
+
+    body = codex.first_request(MODEL, "Please exec the command that lists the files.")
+    (ran,) = ask(body)
+    assert ran["name"] == "exec_command"
+    assert json.loads(ran["arguments"])["cmd"]
+    body = codex.next_request(body, [ran], {ran["call_id"]: "Chunk ID: 1\nREADME.md"})
+    (answered,) = ask(body)
+    assert "README.md" in answered["content"][0]["text"]
+    # It thinks, keeps that sealed, and goes on.
+    body = codex.next_request(body, [answered], {})
+    body["input"].append(codex.message("user", "Why is the sky blue?"))
+    thought, answered = ask({**body, "reasoning": {"effort": "low", "summary": "auto"}})
+    assert thought["encrypted_content"]
+    body = codex.next_request(body, [thought, answered], {})
+    body["input"].append(codex.message("user", writes(("spawn_agent", {"message": "Look."}), text="I look.")))
+    said, spawned = ask(body)
+    assert said["content"][0]["text"].strip() == "I look."
+    assert (spawned["name"], spawned["namespace"]) == ("spawn_agent", "multi_agent_v1")
+    body = codex.next_request(body, [said, spawned], {spawned["call_id"]: "agent 1"})
+    body["input"].append(codex.message("user", "[[echo=made it]]"))
+    assert ask(body)[0]["content"][0]["text"] == "made it"
+
+
+CUSTOM = {"type": "custom", "name": "apply_patch", "description": "Edits files."}
+
+
+def test_parallel_calls_and_custom_tools_stream_each_in_turn(server, stack):
+    question = writes(("get_weather", {"city": "Hamburg"}), ("apply_patch", {"input": "*** Begin"}))
+    events = streamed(server, stack.api_key, input=question, tools=[WEATHER, CUSTOM])
+    names = [event["type"].removeprefix("response.") for event in events]
+    assert names[2:-1] == [
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+        "output_item.added",
+        "custom_tool_call_input.delta",
+        "custom_tool_call_input.done",
+        "output_item.done",
     ]
+    weather, patch = events[-1]["response"]["output"]
+    assert patch["input"] == "*** Begin"
+    assert weather["call_id"] != patch["call_id"]
+    one = whole(server, stack.api_key, input=question, tools=[WEATHER, CUSTOM], parallel_tool_calls=False)
+    assert [item.type for item in one.output] == ["function_call"]
+    results: list[dict[str, Any]] = [
+        {"type": "function_call_output", "call_id": weather["call_id"], "output": "Rain."},
+        {"type": "custom_tool_call_output", "call_id": patch["call_id"], "output": "Done."},
+    ]
+    history = [{"role": "user", "content": question}, weather, patch, *results]
+    assert whole(server, stack.api_key, input=history, tools=[WEATHER, CUSTOM]).status == "completed"
 
-    def message(role: str, text: str) -> dict[str, Any]:
-        return {"type": "message", "id": "msg_1", "role": role, "content": [{"type": "input_text", "text": text}]}
 
-    body: dict[str, Any] = {
-        "stream": True,
-        "store": False,
-        "tool_choice": "auto",
-        "parallel_tool_calls": True,
-        "reasoning": {"summary": "auto"},
-        "include": ["reasoning.encrypted_content"],
-        "prompt_cache_key": "0b55",
-        "client_metadata": {"x-codex-installation-id": "1", "turn_id": "2", "session_id": "3"},
-        "input": [
-            message("developer", "You are a coding agent."),
-            message("developer", "<skills_instructions>"),
-            message("user", "<environment_context>"),
-            message("user", "say hi"),
-        ],
-        "tools": tools,
-    }
-    first = streamed(server, stack.api_key, **body)
-    assert first[-1]["response"]["tools"][1]["type"] == "namespace"
-    body["input"] += [
-        {"type": "reasoning", "id": "rs_1", "summary": [], "content": None, "encrypted_content": "AAAA"},
-        {
-            "type": "function_call", "status": "completed", "id": "fc_1", "name": "exec_command",
-            "arguments": '{"city": "Hamburg"}', "call_id": "call_1",
-        },
-        {"type": "function_call_output", "id": "fco_1", "call_id": "call_1", "output": "Chunk ID: 1"},
-    ]  # fmt: skip
-    assert streamed(server, stack.api_key, **body)[-1]["type"] == "response.completed"
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [
+        ({"type": "function", "name": "get_weather"}, "get_weather"),
+        ({"type": "custom", "name": "apply_patch"}, "apply_patch"),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": [{"type": "custom", "name": "apply_patch"}]},
+            "apply_patch",
+        ),
+    ],
+)
+def test_a_choice_is_kept_to(uvicorn, stack, choice, name):
+    answer = whole(uvicorn, stack.api_key, input="Go.", tools=[WEATHER, CUSTOM], tool_choice=choice)
+    assert [item.name for item in answer.output] == [name]
+    never = whole(uvicorn, stack.api_key, input=writes(("get_weather", {})), tools=[WEATHER], tool_choice="none")
+    assert [item.type for item in never.output] == ["message"]
+
+
+async def test_the_streaming_helper_parses_calls(async_client):
+    question = writes(("get_weather", {"city": "Hamburg"}))
+    async with async_client.responses.stream(model=MODEL, input=question, tools=[WEATHER]) as stream:
+        kinds = [event.type async for event in stream]
+        final = await stream.get_final_response()
+    assert "response.function_call_arguments.delta" in kinds
+    (item,) = final.output
+    assert item.parsed_arguments == {"city": "Hamburg"}
 
 
 def test_references_to_thoughts_are_passed_over(server, stack):
