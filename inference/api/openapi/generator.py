@@ -105,11 +105,7 @@ class DescribedSchema(AutoSchema):
             if operation.example_answer is not None:
                 content[operation.answer_media_type]["example"] = operation.example_answer
         if operation.events is not None:
-            content["text/event-stream"] = {
-                "schema": {**TEXT, "description": "Server-sent events; the data of each but `[DONE]` is JSON."},
-                # OpenAPI 3.1 has no word for what the events of a stream hold.
-                "x-event-schema": self.schemas.of(operation.events),
-            }
+            content["text/event-stream"] = {"schema": event_schema(self.schemas.of(operation.events))}
             if operation.example_events:
                 content["text/event-stream"]["example"] = operation.example_events
         for media_type, description in operation.texts.items():
@@ -120,6 +116,20 @@ class DescribedSchema(AutoSchema):
             "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
             "content": content,
         }
+
+
+def event_schema(data: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a server-sent event that holds `data` as JSON: before OpenAPI 3.2, that of a stream is its events'.
+
+    The last event of most streams is no JSON.
+    """
+    json = {**TEXT, "contentMediaType": "application/json", "contentSchema": data}
+    return {
+        "type": "object",
+        "description": "A server-sent event.",
+        "properties": {"event": TEXT, "data": {"anyOf": [json, {"const": "[DONE]"}]}},
+        "required": ["data"],
+    }
 
 
 class DocumentGenerator(SchemaGenerator):
