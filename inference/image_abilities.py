@@ -105,7 +105,9 @@ def _seeds(tensor_map: TensorMap) -> int:
 
 
 def _pictures(tensor_map: TensorMap) -> int:
-    """How many pictures a call takes: as many as a tensor of a fixed shape holds, or as a request may have."""
+    """How many pictures a call takes: none, as many as a tensor of a fixed shape holds, or as a request may have."""
+    if "image" not in tensor_map.sources:
+        return 0
     bounds = [settings.IMAGES_PER_REQUEST]
     for tensor in _inputs(tensor_map, "image"):
         fixed = [size for size in tensor.shape if isinstance(size, int)]

@@ -108,9 +108,8 @@ async def drawn(drawing: Drawing, sources: Sources, asked: Asked, meter: WorkMet
 async def _draw(values: dict[str, list[Any]], *, drawing: Drawing, offer: Offer, meter: WorkMeter) -> Finished:
     """One image. Raises `ApiError`."""
     found = await inferred(values, offer, meter)
-    image = await beside(finish, found["image"][0], drawing.output)
     meter.made(1)
-    return image
+    return await beside(finish, found["image"][0], drawing.output)
 
 
 def _values(drawing: Drawing, sources: Sources, offer: Offer) -> list[dict[str, list[Any]]]:
