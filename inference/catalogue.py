@@ -18,7 +18,7 @@ from inference.generation import Target
 from inference.image_sizes import ImageSizes, ImageSizesError, parse_image_sizes
 from inference.models import Deployment, FallbackModel, Lifecycle, ServedModel, Visibility
 from inference.near_names import Fingerprint, fingerprint, nearest
-from inference.parsers import REASONING, Markers
+from inference.parsers import REASONING, Channels, Markers
 from inference.routing import router
 from inference.snapshots import SnapshotCache
 from inference.tensor_map import TensorMapError, parse_tensor_map
@@ -55,7 +55,7 @@ class Offer(Struct, frozen=True):
     aliases: tuple[str, ...]
     granted: frozenset[int] | None  # organizations; None: everybody
     assets: ModelAssets | None
-    reasoning: Markers | None
+    reasoning: Markers | Channels | None
     tools: ToolFormat | None
     targets: tuple[Target, ...]
     first_token_timeout: float

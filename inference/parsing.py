@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from inference.channels import ChannelThinking
 from inference.generation import (
     ChosenToken,
     Event,
@@ -14,18 +15,20 @@ from inference.generation import (
     TextDelta,
     Usage,
 )
-from inference.parsers import Markers, ReasoningParser
+from inference.parsers import Channels, Markers, ReasoningParser
 from inference.tokenization import Tokenizer, count_answer
 
 
-async def parsed(events: EventStream, generation: Generation, markers: Markers, tokenizer: Tokenizer) -> EventStream:
+async def parsed(
+    events: EventStream, generation: Generation, markers: Markers | Channels, tokenizer: Tokenizer
+) -> EventStream:
     """The events of one choice, with its thinking told from its answer; `Usage` says how many tokens that took.
 
     Tokens of the markers are the thinking's, logprobs come for the answer alone. Where a delta holds both, `tokenizer`
     says how many of its tokens are the answer's. An engine that holds text back, as it does for stop sequences, counts
     tokens before their text: the few at the end of the thinking are then the thinking's.
     """
-    thinking = _Thinking(generation, markers, tokenizer)
+    thinking = _begun(generation, markers, tokenizer)
     async with aclosing(events):
         async for event in events:
             if type(event) is TextDelta:
@@ -45,8 +48,15 @@ async def parsed(events: EventStream, generation: Generation, markers: Markers, 
                 for part in thinking.rest(event.index):
                     yield part
             elif type(event) is Restart:
-                thinking = _Thinking(generation, markers, tokenizer)
+                thinking = _begun(generation, markers, tokenizer)
             yield event
+
+
+def _begun(generation: Generation, markers: Markers | Channels, tokenizer: Tokenizer) -> "_Thinking | ChannelThinking":
+    """One choice at its beginning."""
+    if isinstance(markers, Channels):
+        return ChannelThinking(generation, tokenizer)
+    return _Thinking(generation, markers, tokenizer)
 
 
 class _Thinking:

@@ -4,8 +4,9 @@ from msgspec import Struct
 
 from inference.parsers import TOOL_CALLS, ToolParser, Tools
 
-# Their markers are special tokens, which an engine leaves out of the text unless told otherwise.
-SPECIAL_TOKENS = frozenset({"mistral", "openai"})
+# Their markers are special tokens, which an engine leaves out of the text unless told otherwise; those of Hermes and
+# GLM are in some models.
+SPECIAL_TOKENS = frozenset({"mistral", "openai", "hermes", "glm45"})
 # Their chat templates insist on ids of nine letters and digits.
 SHORT_IDS = frozenset({"mistral"})
 

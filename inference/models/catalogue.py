@@ -44,6 +44,12 @@ class ReasoningFormat(models.TextChoices):
     QWEN3 = "qwen3", "<think>…</think> (Qwen3, Qwen3.5, GLM, Nemotron, hybrid DeepSeek)"
     DEEPSEEK_R1 = "deepseek_r1", "…</think>, thinks unasked (DeepSeek-R1)"
     MISTRAL = "mistral", "[THINK]…[/THINK] (Magistral)"
+    OPENAI_GPTOSS = "openai_gptoss", "channels (gpt-oss)"
+
+
+def reasoning_formats() -> list[tuple[str, str]]:
+    """Those formats, for a field whose migrations need not know them."""
+    return [(str(value), str(label)) for value, label in ReasoningFormat.choices]
 
 
 # What a model does, in words of the API; "tools", "reasoning" and the like say how.
@@ -131,7 +137,7 @@ class ServedModel(models.Model):
     reasoning_parser = models.CharField(
         max_length=40,
         blank=True,
-        choices=ReasoningFormat,
+        choices=reasoning_formats,
         help_text="Tells what the model thinks from what it answers; empty: all is answer.",
     )
     tool_parser = models.CharField(
@@ -166,6 +172,8 @@ class ServedModel(models.Model):
             errors["image_sizes"] = str(error)
         if not _are_dimensions(self.embedding_dimensions):
             errors["embedding_dimensions"] = "A list of whole numbers above 0."
+        if self.tool_parser == ToolCallFormat.OPENAI and self.reasoning_parser != ReasoningFormat.OPENAI_GPTOSS:
+            errors["tool_parser"] = "gpt-oss's calls come out of its channels: choose that reasoning parser, too."
         if self.max_output_tokens and self.context_length and self.max_output_tokens > self.context_length:
             errors["max_output_tokens"] = "More than the context length."
         if (self.default_output_tokens or 0) > (self.max_output_tokens or self.default_output_tokens or 0):

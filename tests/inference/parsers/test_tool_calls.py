@@ -20,6 +20,9 @@ F = ToolCall("f", '{"a": 1}')
 G = ToolCall("g", "{}")
 HERMES = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
 CODER = "<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>"
+HARMONY = '<|start|>assistant to=functions.f<|channel|>commentary<|message|>{"a": 1}<|call|>'
+RAW_HARMONY = '<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a": 1}<|call|>'
+GLM = "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>"
 LLAMA = '{"name": "f", "parameters": {"a": 1}}'
 OLD = '[TOOL_CALLS][{"name": "f", "arguments": {"a": 1}, "id": "abc123XYZ"}]'
 NEW = '[TOOL_CALLS]f[ARGS]{"a": 1}'
@@ -69,6 +72,24 @@ def whole(name: str, text: str) -> list[Event]:
         ("mistral", f"I look.{NEW}{NEW}", [Text("I look."), F, F]),
         ("mistral", '[TOOL_CALLS]f[CALL_ID]abc123XYZ[ARGS]{"a": 1}', [ToolCall("f", '{"a": 1}', "abc123XYZ")]),
         ("mistral", '[TOOL_CALLS] [{"name": "g", "arguments": {}}]\nDone.', [G, Text("Done.")]),
+        ("openai", HARMONY, [F]),
+        ("openai", HARMONY.removesuffix("<|call|>"), [F]),
+        ("openai", f"I look.{HARMONY}{RAW_HARMONY}Done.", [Text("I look."), F, F, Text("Done.")]),
+        ("openai", "<|start|>assistant to=g<|channel|>commentary<|message|><|call|>", [G]),
+        ("openai", "<|channel|>commentary to=functions.g json<|message|> {}\n", [G]),
+        ("glm45", GLM, [F]),
+        ("glm45", f"I look.\n{GLM}\n{GLM}", [Text("I look.\n"), F, F]),
+        ("glm45", GLM.replace("\n", ""), [F]),
+        ("glm45", GLM.removesuffix("\n</tool_call>"), [F]),
+        ("glm45", "<tool_call>g\n</tool_call>", [G]),
+        ("glm45", "<tool_call> g</tool_call>", [G]),
+        ("glm45", GLM.replace(">a<", ">new<"), [ToolCall("f", '{"new": "1"}')]),
+        (
+            "glm45",
+            GLM.replace(">a<", ">text<").replace(">1<", "> </tool_call>\n</arg_value> <"),
+            [ToolCall("f", '{"text": " </tool_call>\\n</arg_value> "}')],
+        ),
+        ("pass_through", HERMES, [Text(HERMES)]),
     ],
 )
 def test_each_format_is_read(name: str, text: str, expected: list[Event]) -> None:
@@ -104,6 +125,18 @@ def test_each_format_is_read(name: str, text: str, expected: list[Event]) -> Non
         ("mistral", "[TOOL_CALLS]f"),
         ("mistral", "[TOOL_CA"),
         ("mistral", "[1, 2]"),
+        ("openai", '<|start|>assistant to=functions.f<|channel|>commentary<|message|>{"a": <|call|>'),
+        ("openai", "<|start|>assistant to=functions.f<|channel|>commentary<|message|>[1]<|call|>"),
+        ("openai", "<|start|>assistant to=functions.f<|call|>"),
+        ("openai", "<|start|>assistant to="),
+        ("openai", "<|start|>assist"),
+        ("openai", '{"a": 1}'),
+        ("glm45", "<tool_call>two words</tool_call>"),
+        ("glm45", '<tool_call>{"name": "f"}</tool_call>'),
+        ("glm45", GLM.replace("</arg_key>", "")),
+        ("glm45", GLM.replace("</arg_value>", "")),
+        ("glm45", GLM.replace("<arg_value>", "x<arg_value>")),
+        ("glm45", "<tool_call>"),
     ],
 )
 def test_what_is_malformed_is_text(name: str, text: str) -> None:
@@ -170,7 +203,9 @@ PIECES = (
         "]",
     ),
     *("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "f", "[TOOL", "_CALLS]", "<tool", "_call>", "\n", " ", "1", "\\", "é"),
-    *(HERMES, CODER, OLD, NEW, '{"a": 1}'),
+    *(HERMES, CODER, OLD, NEW, HARMONY, RAW_HARMONY, GLM, '{"a": 1}'),
+    *("<|start|>", "<|channel|>", "<|message|>", "<|call|>", "assistant to=", "commentary to=", "functions.f"),
+    *("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "<tool_call>f"),
 )
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join)
 names = st.sampled_from(sorted(TOOL_CALLS))
@@ -213,6 +248,7 @@ def test_json_arguments_come_back_as_they_were(arguments: dict[str, Any], plain:
         ("llama3_json", '{"name": "f", "parameters": %s}'),
         ("mistral", '[TOOL_CALLS][{"name": "f", "arguments": %s}]'),
         ("mistral", "[TOOL_CALLS]f[ARGS]%s"),
+        ("openai", "<|start|>assistant to=functions.f<|channel|>commentary<|message|>%s<|call|>"),
     ):
         (call,) = whole(name, form % text)
         assert (call.name, json.loads(call.arguments)) == ("f", arguments)
@@ -223,12 +259,38 @@ def test_texts_as_arguments_come_back_as_they_were(text: str) -> None:
     form = "<tool_call>\n<function=f>\n<parameter=text>\n%s\n</parameter>\n</function>\n</tool_call>"
     (call,) = whole("qwen3_coder", form % text)
     assert json.loads(call.arguments) == {"text": text}
+    form = "<tool_call>f\n<arg_key>text</arg_key>\n<arg_value>%s</arg_value>\n</tool_call>"
+    (call,) = whole("glm45", form % text)
+    assert json.loads(call.arguments) == {"text": text}
 
 
-@pytest.mark.parametrize("name", ["hermes", "qwen3_coder", "llama3_json", "mistral"])
+@pytest.mark.parametrize("name", sorted(TOOL_CALLS))
 def test_hostile_text_takes_no_time(name: str) -> None:
-    for text in ("<tool_call>", "</tool_call>", '<tool_call>"', "<parameter=a>", "[TOOL_CALLS]", '{"name":', "[", ";{"):
+    for text in (
+        "<tool_call>",
+        "</tool_call>",
+        '<tool_call>"',
+        "<parameter=a>",
+        "[TOOL_CALLS]",
+        '{"name":',
+        "[",
+        ";{",
+        "<|call|>",
+        "<|start|>assistant to=",
+        "<arg_key>",
+        "<arg_key>a</arg_key><arg_value>",
+        " ",
+        "functions.f ",
+    ):
         start = time.process_time()
-        for begin in ("", "<tool_call>", "<function=f>", "[TOOL_CALLS]", "<|python_tag|>"):
+        for begin in (
+            "",
+            "<tool_call>",
+            "<function=f>",
+            "[TOOL_CALLS]",
+            "<|python_tag|>",
+            "<|start|>assistant to=f",
+            "<tool_call>f",
+        ):
             parsed(name, [begin, *[text] * 5_000])
         assert time.process_time() - start < 2
