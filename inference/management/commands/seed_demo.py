@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: a customer with a key, an operator, a priced model and its deployment."""
+"""`manage.py seed_demo`: a customer with a key, an operator, and the demo models with prices and deployments."""
 
 import os
 import secrets
@@ -19,8 +19,9 @@ from accounts.selectors import default_project_of, key_with_name
 from accounts.services import create_organization, create_user, issue_key, revoke_key, rotate_key, set_password
 from billing.models import PriceVersion
 from billing.services import set_price
-from inference.models import ModelClass, ReasoningFormat
+from inference.models import Deployment, ModelClass, ReasoningFormat
 from inference.services import add_deployment, publish_model
+from inference.tensor_presets import PRESETS
 
 ACTOR = "command: seed_demo"
 SLUG = "demo"
@@ -32,12 +33,58 @@ PRICES = {
     ModelClass.STANDARD: (150_000_000, 75_000_000, 450_000_000),
     ModelClass.PREMIUM: (650_000_000, 325_000_000, 1_950_000_000),
 }
+# Nano-euro per document, and per image.
+ITEM_PRICES: dict[str, dict[str, Any]] = {
+    "demo-rerank": {"document_nano": 2_000},
+    "demo-image": {"image_nano": 20_000_000},
+}
+# What demo/triton serves, as it is published. The tokenizer of demo-chat is that of all.
+MODELS: dict[str, dict[str, Any]] = {
+    "demo-chat": {
+        "aliases": ["demo"],
+        "description": "A small deterministic generator for trying things out; it runs on any CPU.",
+        "capabilities": ["chat", "completions", "tools", "structured_outputs", "logprobs", "reasoning"],
+        "input_modalities": ["text", "image"],
+        "reasoning_parser": ReasoningFormat.QWEN3,
+        "tool_parser": "hermes",
+        "fim_template": "<|fim_prefix|>{{ prefix }}<|fim_suffix|>{{ suffix }}<|fim_middle|>",
+        "context_length": 8192,
+        "max_output_tokens": 2048,
+        "default_output_tokens": 512,
+    },
+    "demo-embed": {
+        "description": "Embeds texts by their hashed character n-grams, so that similar texts are near.",
+        "capabilities": ["embeddings"],
+        "output_modalities": ["embedding"],
+        "embedding_dimensions": [128, 64],
+        "context_length": 8192,
+    },
+    "demo-rerank": {
+        "description": "Ranks documents by BM25: how much of the query each of them answers.",
+        "capabilities": ["rerank"],
+        "output_modalities": ["score"],
+        "context_length": 8192,
+    },
+    "demo-image": {
+        "description": "Draws a landscape of shapes in the prompt's colours, and edits images.",
+        "capabilities": ["images", "image_edits"],
+        "input_modalities": ["text", "image"],
+        "output_modalities": ["image"],
+        "context_length": 2048,
+    },
+}
+# Their maps name a batch where Triton, which need not run yet, would be asked for it.
+TENSOR_MAPS: dict[str, dict[str, Any]] = {
+    "demo-embed": {**PRESETS["text-embedding"].tensor_map, "max_batch": 64},
+    "demo-rerank": PRESETS["query-documents"].tensor_map,
+    "demo-image": PRESETS["prompt-files"].tensor_map,
+}
 
 
 class Command(BaseCommand):
-    """Run again, it changes only the deployment's address, and makes anew what was lost from `var/demo`."""
+    """Run again, it changes only the deployments' addresses, and makes anew what was lost from `var/demo`."""
 
-    help = "Creates the demo: organization, people, key, prices, model and deployment."
+    help = "Creates the demo: organization, people, key, prices, models and deployments."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where Triton listens."""
@@ -57,20 +104,8 @@ class Command(BaseCommand):
         )
         demo_key(folder / "api-key", organization)
         list_prices()
-        model, _ = publish_model(
-            actor=ACTOR,
-            model_id="demo-chat",
-            aliases=["demo"],
-            model_class=ModelClass.STANDARD,
-            description="A small deterministic generator for trying things out; it runs on any CPU.",
-            capabilities=["chat", "logprobs", "reasoning"],
-            reasoning_parser=ReasoningFormat.QWEN3,
-            context_length=8192,
-            max_output_tokens=2048,
-            default_output_tokens=512,
-            assets="demo-chat",
-        )
-        add_deployment(actor=ACTOR, name="demo-chat", model=model, url=options["triton_url"], triton_model="demo-chat")
+        for model_id, fields in MODELS.items():
+            offer(model_id, options["triton_url"], **fields)
         self.stdout.write(f"The demo is there; its key and logins are in {folder}.")
 
 
@@ -130,6 +165,28 @@ def list_prices() -> None:
                 cached_input_nano=cached_input_nano,
                 output_nano=output_nano,
             )
+
+
+def offer(model_id: str, triton_url: str, **fields: Any) -> None:
+    """Publishes a demo model, with its own list price where its class's does not do, and attaches its deployment."""
+    items = ITEM_PRICES.get(model_id)
+    if items and not PriceVersion.objects.filter(organization=None, model_id=model_id).exists():
+        input_nano, cached_input_nano, output_nano = PRICES[ModelClass.STANDARD]
+        set_price(
+            model_id=model_id,
+            input_nano=input_nano,
+            cached_input_nano=cached_input_nano,
+            output_nano=output_nano,
+            **items,
+        )
+    model, _ = publish_model(
+        actor=ACTOR, model_id=model_id, model_class=ModelClass.STANDARD, assets="demo-chat", **fields
+    )
+    mapped: dict[str, Any] = {}
+    if model_id in TENSOR_MAPS:
+        mapped["adapter"] = Deployment.Adapter.TRITON_TENSORS
+        mapped["tensor_map"] = TENSOR_MAPS[model_id]
+    add_deployment(actor=ACTOR, name=model_id, model=model, url=triton_url, triton_model=model_id, **mapped)
 
 
 def keep(file: Path, text: str) -> None:
