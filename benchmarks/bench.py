@@ -18,6 +18,7 @@ import uvloop
 
 from benchmarks import plot, report
 from benchmarks.crowd import crowd_figures
+from benchmarks.endpoints import check_endpoints, embeddings_figures, rerank_figures, responses_figures
 from benchmarks.figures import LONG, REQUEST_SLICES, TOKENS, Bench, Figures, Load
 from benchmarks.history import history_figures
 from benchmarks.installation import Installation, InstallationError
@@ -50,6 +51,9 @@ PARTS = {
     "collected": Part(Bench.collected_chunk_figures),
     "latency": Part(Bench.latency_figures, servers=ALL),
     "idle": Part(Bench.idle_figures),
+    "embeddings": Part(embeddings_figures, servers=ALL),
+    "rerank": Part(rerank_figures, servers=ALL),
+    "responses": Part(responses_figures, servers=ALL),
     "history": Part(history_figures, once="after", quick=False),
     "crowd": Part(crowd_figures, servers=ALL, once="after", quick=False),
     "soak": Part(soak_figures, servers=("hanse",), once="before", quick=False),
@@ -134,6 +138,7 @@ async def check_answers(bench: Bench, hanse: Client) -> None:
             shape = Shape(tokens, pace, streamed=streamed, prompt_bytes=bench.load.prompt_bytes)
             await check_content(hanse, shape)
             bench.note(hanse, shape)
+    await check_endpoints(bench, hanse)
 
 
 def check_records(installation: Installation, bench: Bench) -> None:

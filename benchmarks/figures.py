@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.load import Client, Exchange, Shape, run
+from benchmarks.load import Asked, Client, Exchange, Shape, run
 from benchmarks.processes import Server
 
 LEVELS = (1, 16, 128)
@@ -52,21 +52,21 @@ class Bench:
     sent: dict[str, Sent] = field(default_factory=dict)
 
     async def phase(
-        self, client: Client, shape: Shape, *, clients: int, each: int, ramp: float = 0.0
+        self, client: Client, shape: Asked, *, clients: int, each: int, ramp: float = 0.0
     ) -> list[Exchange]:
         """One run, noted in `sent`."""
         result = await run(client, shape, clients=clients, each=each, ramp=ramp)
         self.note(client, shape, len(result))
         return result
 
-    def note(self, client: Client, shape: Shape, requests: int = 1) -> None:
+    def note(self, client: Client, shape: Asked, requests: int = 1) -> None:
         """Count `requests` of `shape` as sent."""
         sent = self.sent.setdefault(client.target.name, Sent())
         sent.requests += requests
         sent.tokens += requests * shape.tokens
 
     async def cpu(
-        self, client: Client, shape: Shape, *, clients: int, each: int, ramp: float = 0.0
+        self, client: Client, shape: Asked, *, clients: int, each: int, ramp: float = 0.0
     ) -> tuple[float, list[Exchange]]:
         """CPU seconds that the target's process took for one run, with what it left to do just after its answers."""
         server = self.servers[client.target.name]

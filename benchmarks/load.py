@@ -3,14 +3,32 @@
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.client import AnswerError, Client, Exchange, Target
 from benchmarks.upstream import MODEL, token
 
-__all__ = ["AnswerError", "Client", "Exchange", "Shape", "Target", "check_content", "run"]
+__all__ = ["AnswerError", "Asked", "Client", "Exchange", "Shape", "Target", "check_content", "run"]
 
 WORDS = "The harbour master notes each ship, its cargo and its berth before the tide turns at the outer pier. "
+
+
+class Asked(Protocol):
+    """A request: what it is for the client, and for the usage record that it leaves."""
+
+    @property
+    def tokens(self) -> int:
+        """Output tokens."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer comes as events that end with [DONE]."""
+
+    def body(self) -> bytes:
+        """What is sent."""
+
+    def marks(self, target: Target) -> int | None:
+        """How often tokens' mark comes in the answer of this target; None: not to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +54,26 @@ class Shape:
         content |= {"max_tokens": self.tokens, "seed": self.pace, "stream": self.streamed}
         return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
+    def marks(self, target: Target) -> int | None:
+        """As of `Asked`."""
+        return self.tokens
 
-async def exchange(client: Client, shape: Shape, request: bytes, times: list[float] | None = None) -> Exchange:
+
+async def exchange(client: Client, shape: Asked, request: bytes, times: list[float] | None = None) -> Exchange:
     """Send one request and read its answer to the end; `times` gets the moment of each read that brought tokens.
 
     Raises `AnswerError`.
     """
     result = await client.ask(request, times=times)
-    if result.tokens != shape.tokens:
-        raise AnswerError(f"{client.target.name}: {result.tokens} tokens instead of {shape.tokens}")
+    expected = shape.marks(client.target)
+    if expected not in (None, result.tokens):
+        raise AnswerError(f"{client.target.name}: {result.tokens} tokens instead of {expected}")
     if client.target.openai and shape.streamed and not result.done:
         raise AnswerError(f"{client.target.name}: the stream ends without [DONE]")
     return result
 
 
-async def run(client: Client, shape: Shape, *, clients: int, each: int, ramp: float = 0.0) -> list[Exchange]:
+async def run(client: Client, shape: Asked, *, clients: int, each: int, ramp: float = 0.0) -> list[Exchange]:
     """`clients` at once, each sending `each` requests one after the other; their starts spread over `ramp` seconds.
 
     Raises `AnswerError`, and `TimeoutError` after five minutes.

@@ -10,6 +10,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 UPSTREAM = os.environ.get("RELAY_UPSTREAM", "")
+# Triton's own paths are passed on to it as they are, with what it needs to know of the body.
+ENGINE = UPSTREAM.partition("/v2/")[0]
+TENSORS = b"inference-header-content-length"
 sessions: list[aiohttp.ClientSession] = []
 
 
@@ -32,6 +35,9 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
     while message.get("more_body"):
         message = await receive()
         body += message["body"]
+    if scope["path"].startswith("/v2/"):
+        await infer(scope, body, send)
+        return
     async with session().post(UPSTREAM, data=body) as answer:
         if b'"stream":true' in body:
             await send(head(b"text/event-stream"))
@@ -42,3 +48,14 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
             content = await answer.read()
             await send(head(b"application/json"))
             await send({"type": "http.response.body", "body": content})
+
+
+async def infer(scope: Message, body: bytes, send: Send) -> None:
+    """Binary tensors go to the engine, and its whole answer back."""
+    headers = {name.decode(): value.decode() for name, value in scope["headers"] if name == TENSORS}
+    async with session().post(ENGINE + scope["path"], data=body, headers=headers) as answer:
+        content = await answer.read()
+        about = answer.headers[TENSORS.decode()].encode()
+        length = (b"content-length", str(len(content)).encode())
+        await send(head(b"application/octet-stream", (TENSORS, about), length))
+        await send({"type": "http.response.body", "body": content})

@@ -76,6 +76,11 @@ def came_apart(one: Round) -> bool:
     return all(one.get(name, {}).get("chunks_per_read", 1.0) < COALESCED for name in ("relay", "hanse"))
 
 
+CALLS = {
+    "embed_1": "a request for one embedding",
+    "embed_64": "a request for 64 embeddings",
+    "rerank": "a request that ranks 32 documents",
+}
 HISTORY = {"few": "4 messages", "many": "200 messages"}
 ROWS = [
     Row("cpu_request", "CPU of a request, not streamed", "µs", 0),
@@ -93,6 +98,18 @@ ROWS = [
     Row("tokens_per_write", "tokens that the engine sent per write", "", 2),
     Row("connections", "new connections to the engine for a round's requests", "", 1),
     Row("requests_per_second", "requests a second, 16 clients", "", 0),
+    *(
+        row
+        for key, title in CALLS.items()
+        for row in (
+            Row(f"{key}_cpu", f"CPU of {title}", "µs", 0),
+            Row(f"{key}_p50", f"added latency p50, {title}", "ms", 2, added=True),
+            Row(f"{key}_p99", f"added latency p99, {title}", "ms", 2, added=True),
+        )
+    ),
+    Row("responses_cpu", "CPU of a response, not streamed", "µs", 0),
+    Row("responses_chunk", "CPU of a streamed chunk of a response", "µs"),
+    Row("responses_ttft", "added time to a response's first token p50, 16 at once", "ms", 2, added=True),
     Row("cpu_idle", "CPU in a second without requests", "µs", 0),
     *(
         Row(f"history_{key}_{kind}_{context}", f"200 kB in {messages}, context of {context}: {title}", "ms", 2)

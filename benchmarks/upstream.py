@@ -1,8 +1,9 @@
-"""A paced engine that speaks Triton's generate extension as its vLLM backend does, on next to no CPU.
+"""A paced engine that speaks Triton's generate extension as its vLLM backend does, and `/infer`, on next to no CPU.
 
 `python -m benchmarks.upstream --port N`. It answers `POST /v2/models/{m}/generate_stream` with `max_tokens` frames of
 one token each, at `seed` tokens a second (0: all at once): `seed` is a number that every gateway passes on untouched,
-so that one run can mix paces. It also takes an OpenAI body, for callers that forward one as it is.
+so that one run can mix paces; `PACED_MODEL` has a pace of its own, for requests that know no seed. It also takes an
+OpenAI body, for callers that forward one as it is. `tensors` says what it answers to `POST /v2/models/{m}/infer`.
 """
 
 import argparse
@@ -14,15 +15,21 @@ import httptools
 import msgspec
 import uvloop
 
+from benchmarks.tensors import HEADER, TENSORS, infer_answer, tensor_config
+
 MODEL = "bench-chat"
 # The same with more context.
 LONG_MODEL = "bench-chat-128k"
 LARGE_MODEL = "bench-chat-256k"
+# The same at `OWN_PACE` tokens a second, where a request names none.
+PACED_MODEL = "bench-chat-paced"
+OWN_PACE = 100
 # One in each token and nowhere else in an answer, in any wire format: counting this byte counts tokens.
 MARK = "~"
 INPUT_TOKENS = 100
 LONGEST = 4096
 
+HEADER_NAME = HEADER.lower().encode()
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
@@ -151,6 +158,7 @@ class Connection(asyncio.Protocol):
         self.parser = httptools.HttpRequestParser(self)
         self.url = b""
         self.body: list[bytes] = []
+        self.head_bytes = 0
         self.timer: asyncio.TimerHandle | None = None
         self.writable = True
         self.sent = self.total = self.pace = 0
@@ -190,6 +198,11 @@ class Connection(asyncio.Protocol):
         """httptools: (a part of) the request's target."""
         self.url += url
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: a header of the request."""
+        if name.lower() == HEADER_NAME:
+            self.head_bytes = int(value)
+
     def on_body(self, data: bytes) -> None:
         """httptools: a part of the body."""
         self.body.append(data)
@@ -198,29 +211,48 @@ class Connection(asyncio.Protocol):
         """httptools: the request is whole."""
         url, body = self.url, b"".join(self.body)
         self.url, self.body = b"", []
+        model = url.decode("ascii", "replace").removeprefix("/v2/models/").partition("/")[0]
         if url.endswith(b"/generate_stream"):
-            self.generate(body)
+            self.generate(body, OWN_PACE if model == PACED_MODEL else self.default_pace)
+        elif url.endswith(b"/infer") and model in TENSORS:
+            self.infer(model, body)
         elif url.endswith((b"/ready", b"/live")):
             self.transport.write(READY)
         elif url.endswith(b"/config"):
-            self.transport.write(json_answer(b"200 OK", model_config()))
+            config = tensor_config(model) if model in TENSORS else model_config()
+            self.transport.write(json_answer(b"200 OK", config))
         elif url == b"/counters":
             self.transport.write(json_answer(b"200 OK", vars(self.counters)))
         else:
             self.transport.write(json_answer(b"404 Not Found", {"error": "Not Found"}))
 
-    def generate(self, body: bytes) -> None:
+    def infer(self, model: str, body: bytes) -> None:
+        """The whole answer, at once."""
+        try:
+            answer = infer_answer(model, body, self.head_bytes)
+        except ValueError as refusal:
+            self.transport.write(json_answer(b"400 Bad Request", {"error": str(refusal)}))
+            return
+        self.begin()
+        self.counters.completed += 1
+        self.transport.write(answer)
+
+    def begin(self) -> None:
+        """Count an answer, and the connection if it is its first."""
+        self.counters.started += 1
+        if not self.used:
+            self.used = True
+            self.counters.connections += 1
+
+    def generate(self, body: bytes, own_pace: int) -> None:
         """Begin the answer: the head goes out with the first token, as Triton's does."""
         try:
             total, pace = asked_for(body)
         except RefusedError as refusal:
             self.transport.write(json_answer(b"400 Bad Request", {"error": str(refusal)}))
             return
-        self.counters.started += 1
-        if not self.used:
-            self.used = True
-            self.counters.connections += 1
-        self.pace = self.default_pace if pace is None else pace
+        self.begin()
+        self.pace = own_pace if pace is None else pace
         if self.pace <= 0:
             self.counters.completed += 1
             self.transport.write(HEAD + answer(0, total, total))
