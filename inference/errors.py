@@ -92,6 +92,14 @@ class BackendFailed(ServerError):
     reason: str | None = None
 
 
+class AnswerUnfit(BackendFailed):
+    """The engine has answered, and not as it was asked to. Says nothing about the deployment.
+
+    What a client has been streamed by then is billed: else one could ask for forms that no answer has, and read for
+    nothing.
+    """
+
+
 class ShuttingDown(ServerError):
     """This process ends before the answer does."""
 

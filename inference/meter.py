@@ -15,7 +15,7 @@ from billing.metering import writer
 from billing.models import Outcome, TokenSource
 from billing.pricing import Price
 from billing.rating import rate
-from inference.errors import ShuttingDown
+from inference.errors import AnswerUnfit, ShuttingDown
 from inference.generation import EventStream, Finish, Generation, ReasoningDelta, TextDelta, ToolCalled, Usage
 from inference.tokenization import INLINE_CHARACTERS, Tokenizer, count_answer, count_tokens
 
@@ -127,6 +127,13 @@ class TextMeter(Meter):
         # By choice, what came without a count; an engine that counts leaves hardly anything here.
         self._uncounted: dict[int, list[str]] = {}
         self._uncounted_reasoning: dict[int, list[str]] = {}
+        # Whether there was anything for the client to read.
+        self._said = False
+
+    @property
+    def read(self) -> bool:
+        """Whether the client has been sent something of the answer."""
+        return self._said and self.entry.streamed
 
     def delta(self, event: TextDelta | ReasoningDelta) -> None:
         """More output."""
@@ -136,8 +143,10 @@ class TextMeter(Meter):
         if type(event) is ReasoningDelta:
             entry.reasoning_tokens += event.tokens + event.earlier
             uncounted = self._uncounted_reasoning
-        if event.text and not event.tokens:
-            uncounted.setdefault(event.index, []).append(event.text)
+        if event.text:
+            self._said = True
+            if not event.tokens:
+                uncounted.setdefault(event.index, []).append(event.text)
         now = time.monotonic()
         if entry.first_token_ms is None:
             entry.first_token_ms = self._elapsed()
@@ -147,6 +156,7 @@ class TextMeter(Meter):
 
     def call(self, event: ToolCalled) -> None:
         """A call, whose text an engine that does not count leaves to be counted."""
+        self._said = True
         self._uncounted.setdefault(event.index, []).append(event.name + event.arguments)
 
     def usage(self, usage: Usage) -> None:
@@ -244,6 +254,11 @@ async def metered(events: EventStream, meter: TextMeter, *, choices: int) -> Eve
                 else:
                     meter.restart()
                 yield event
+    except AnswerUnfit as error:
+        if meter.read:
+            await meter.count_missing()
+        await meter.settle(Outcome.COMPLETED if meter.read else Outcome.FAILED, error_code=error.code or error.type)
+        raise
     except ApiError as error:
         await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
         raise

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import msgspec
 
-from inference.errors import BackendFailed
+from inference.errors import AnswerUnfit
 from inference.generation import EventStream, Finish, Restart, Structure, TextDelta
 from inference.json_schema import CHECK_MS_PER_BYTE, JsonSchema, SchemaRefused
 from inference.large_requests import beside_the_loop
@@ -17,7 +17,7 @@ from inference.large_requests import beside_the_loop
 ANSWER_MS_PER_CHARACTER = 5e-5
 
 
-class InvalidStructuredOutput(BackendFailed):
+class InvalidStructuredOutput(AnswerUnfit):
     """The answer is not of the form that was asked for."""
 
     code = "invalid_structured_output"

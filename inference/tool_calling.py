@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from inference.conversation import Tooling
-from inference.errors import BackendFailed
+from inference.errors import AnswerUnfit
 from inference.forced_calls import GuidedCalls, callable_tools
 from inference.generation import ChosenToken, Event, EventStream, Finish, Restart, TextDelta, ToolCalled
 from inference.parsers import Text, ToolCall, ToolParser
@@ -21,13 +21,13 @@ from inference.tool_formats import ToolFormat
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}\Z")
 
 
-class ToolCallMissing(BackendFailed):
+class ToolCallMissing(AnswerUnfit):
     """The model was to call a tool and did not."""
 
     code = "tool_call_missing"
 
 
-class InvalidToolArguments(BackendFailed):
+class InvalidToolArguments(AnswerUnfit):
     """The arguments of a strict tool do not fit its schema."""
 
     code = "invalid_tool_arguments"

@@ -113,7 +113,7 @@ def test_a_model_is_told_of_its_tools_and_its_calls_come_out(able: ServedModel) 
     assert '"name": "get_weather", "description": "The weather."' in prompt
     assert '"name": "get_time"' in prompt
     # Nothing is guided where the model is free to answer.
-    assert set(json.loads(received[0]["sampling_parameters"])) == {"max_tokens"}
+    assert set(json.loads(received[0]["sampling_parameters"])) == {"max_tokens", "skip_special_tokens"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -156,7 +156,7 @@ def test_the_engine_is_held_to_a_named_function_as_its_version_wants(
     (call,) = body["choices"][0]["message"]["tool_calls"]
     assert call["function"] == {"name": "get_weather", "arguments": '{"city": "Ulm"}'}
     parameters = json.loads(received[0]["sampling_parameters"])
-    assert set(parameters) == {"max_tokens", *([key] if key else [])}
+    assert set(parameters) - {"skip_special_tokens"} == {"max_tokens", *([key] if key else [])}
     if key:
         assert json.loads(parameters[key]) == {"json": CITY}
 
@@ -211,6 +211,17 @@ def test_a_stream_of_another_form_does_not_end_well(able: ServedModel) -> None:
     *chunks, last = answer(able, ("Ulm", " is sunny"), stream=True, response_format=FORM)
     assert last["error"]["code"] == "invalid_structured_output"
     assert {choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]} == {None}
+    # It was read: else one could ask for what no answer conforms to, and read for nothing.
+    assert recorded() == ("completed", "invalid_structured_output", 2)
+    assert (UsageRecord.objects.get().cost_nano or 0) > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_read_is_counted_where_the_engine_does_not(able: ServedModel) -> None:
+    answer(able, ("Ulm", " is sunny"), {"counts": False}, stream=True, response_format=FORM)
+    record = UsageRecord.objects.get()
+    assert (record.outcome, record.token_source) == ("completed", "counted")
+    assert record.output_tokens > 0 < (record.cost_nano or 0)
 
 
 @pytest.mark.django_db(transaction=True)
