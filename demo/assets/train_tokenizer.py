@@ -11,6 +11,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "demo-chat"
+# Shares demo-chat's tokenizer.json by a link, and ends its turns otherwise.
+HARMONY = HERE / "demo-chat-harmony"
 VOCABULARY = 6144
 # Ids 0 to 2. They end turns and never appear in text.
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -94,6 +96,8 @@ def main() -> None:
         "unk_token": None,
     }
     (TARGET / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    harmony = {**config, "eos_token": "<|return|>"}
+    (HARMONY / "tokenizer_config.json").write_text(json.dumps(harmony, indent=2) + "\n", encoding="utf-8")
     print(f"{tokenizer.get_vocab_size()} tokens in {TARGET}")
 
 

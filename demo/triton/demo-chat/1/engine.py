@@ -14,7 +14,7 @@ from harmony import Harmony
 from pictures import tokens_of
 from sampling import SamplingParams
 from sequence import Sequence
-from speaker import Speaker
+from speaker import Look, Speaker
 from vocabulary import Turn, Vocabulary
 
 if TYPE_CHECKING:
@@ -44,10 +44,18 @@ class Engine:
     """One model on one vocabulary; `pace` is in tokens per second and choice, 0 means as fast as possible."""
 
     def __init__(
-        self, vocabulary: Vocabulary, dialect: ChatML | Harmony, *, name: str, pace: float, max_model_len: int
+        self,
+        vocabulary: Vocabulary,
+        dialect: ChatML | Harmony,
+        look: Look,
+        *,
+        name: str,
+        pace: float,
+        max_model_len: int,
     ) -> None:
         self._vocabulary = vocabulary
         self._dialect = dialect
+        self._look = look
         self._image = vocabulary.id_of(IMAGE)
         self._name = name
         self._pace = pace
@@ -137,7 +145,7 @@ class Engine:
         rng = random.Random(_seed(params, index, digest))
         room = self._max_model_len - len(prompt)
         limit = room if params.max_tokens is None else min(params.max_tokens, room)
-        speaker = Speaker(conversation, orders, params.constraint, pictures, rng)
+        speaker = Speaker(conversation, orders, params.constraint, pictures, self._look, rng)
         return Sequence(self._vocabulary, params, self._speech(speaker), rng, limit=limit, exact=orders.tokens)
 
     def _speech(self, speaker: Speaker) -> Iterator[int | None]:

@@ -1,14 +1,13 @@
 """Plans what to say: what was ordered, else calls, results, pictures, or an answer to the question."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from calling import Caller
 from constraints import obey
 from conversation import Call, Conversation
 from directives import Directives
-from pictures import described
 from writer import Writer
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from harmony import Harmony
     from PIL.Image import Image
 
+# What is said of pictures, in English or German.
+Look = Callable[..., str]
 # What no schema with a required field, no list of calls and no choice fits.
 MISFIT = '{"misfit": '
 
@@ -29,12 +30,14 @@ class Speaker:
         orders: Directives,
         constraint: Mapping[str, Any] | None,
         pictures: "list[Image]",
+        look: Look,
         rng: random.Random,
     ) -> None:
         self._conversation = conversation
         self._orders = orders
         self._constraint = constraint
         self._pictures = pictures
+        self._look = look
         self._rng = rng
         self._writer = Writer(conversation.turns, rng)
 
@@ -79,7 +82,7 @@ class Speaker:
         if self._conversation.results:
             return self._writer.from_results([(result.name, result.text) for result in self._conversation.results])
         if self._pictures:
-            return described(self._pictures, german=self._writer.german)
+            return self._look(self._pictures, german=self._writer.german)
         return self._writer.answer()
 
     def _constrained(self, constraint: Mapping[str, Any]) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from chatml import ChatML
-from engine import Engine, RunDry
+from engine import Engine, Look, RunDry
 from exchange import Exchange, sampling_text
 from harmony import Harmony
 from measures import PUBLISH_SECONDS, Measures
-from pictures import load_picture
+from pictures import described, load_picture
 from sampling import SamplingError, SamplingParams, parse_sampling
 from vocabulary import Vocabulary
 
@@ -34,6 +34,8 @@ class VllmBackend:
     dialect: type[ChatML] | type[Harmony] = ChatML
     assets = "demo-chat"
     multimodal = True
+    # What is said of images.
+    look: Look = staticmethod(described)
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the tokenizer and start the event loop."""
@@ -44,6 +46,7 @@ class VllmBackend:
         self._engine = Engine(
             vocabulary,
             self.dialect(vocabulary),
+            self.look,
             name=self._name,
             pace=pace,
             max_model_len=int(_parameter(config, "max_model_len", "8192")),
