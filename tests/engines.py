@@ -15,6 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import redis
 
+# For an embedded Triton that need not serve more.
+DEMO_CHAT = ("demo-chat",)
 ROOT = Path(__file__).resolve().parent.parent
 REDIS_CLAIM = "hanse-test-run"
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,9 +36,10 @@ _PR_SET_PDEATHSIG = 1
 class EmbeddedTriton:
     """One tritonserver that serves `repository` on this machine, on ports of its own.
 
-    A port of 0 means any free one; `url` and `metrics_url` are final once `wait_ready` returned. `environment` is
-    added to the server's and so reaches its Python models. Start it from a thread that outlives it: the kernel ends
-    the server when the thread that started it ends, so that a killed test run leaves no server behind.
+    `models` are loaded at once ("*": all of them); Triton loads others when it is told to. A port of 0 means any free
+    one; `url` and `metrics_url` are final once `wait_ready` returned. `environment` is added to the server's and so
+    reaches its Python models. Start it from a thread that outlives it: the kernel ends the server when the thread that
+    started it ends, so that a killed test run leaves no server behind.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class EmbeddedTriton:
         var_dir: Path,
         repository: Path = DEMO_REPOSITORY,
         *,
+        models: Sequence[str] = ("*",),
         http_port: int = 0,
         grpc_port: int = 0,
         metrics_port: int = 0,
@@ -54,6 +56,7 @@ class EmbeddedTriton:
     ) -> None:
         self.var_dir = Path(var_dir)
         self.repository = Path(repository).resolve()
+        self._models = tuple(models)
         self._wanted = (http_port, grpc_port, metrics_port)
         assets = os.environ.get("DEMO_ASSETS_DIR") or str(DEMO_ASSETS)
         self._environment = {"DEMO_ASSETS_DIR": assets, **(environment or {})}
@@ -150,7 +153,7 @@ class EmbeddedTriton:
             f"--backend-directory={self._layout.backends}",
             # Explicit, so that a model whose stub died can be healed: unload, then load.
             "--model-control-mode=explicit",
-            "--load-model=*",
+            *(f"--load-model={model}" for model in self._models),
             f"--http-address={HOST}",
             f"--http-port={self.http_port}",
             f"--grpc-address={HOST}",

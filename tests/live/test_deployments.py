@@ -32,7 +32,7 @@ TOKENS, PACE = 25, 100
 @pytest.fixture(scope="module")
 def other_triton() -> Iterator[EmbeddedTriton]:
     """A Triton of this module's own, to be broken."""
-    with EmbeddedTriton(ROOT / "var", environment={"DEMO_CHAT_TOKENS_PER_SECOND": "2000"}) as server:
+    with EmbeddedTriton(ROOT / "var", models=DEMO_CHAT, environment={"DEMO_CHAT_TOKENS_PER_SECOND": "2000"}) as server:
         yield server
 
 

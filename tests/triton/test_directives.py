@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from inference.embedded_triton import EmbeddedTriton
-from tests.engines import ROOT
+from tests.engines import DEMO_CHAT, ROOT
 from tests.triton.calls import MODEL, body, chat, error_of, metric, stream, text_of, tokens_of, wait_until, whole
 
 DEAD = "Error generating stream: EngineCore encountered an issue. See stack trace (above) for the root cause."
@@ -106,7 +106,7 @@ async def test_two_hundred_streams_run_at_once(triton: EmbeddedTriton) -> None:
 
 @pytest.mark.faults
 def test_crash_kills_the_model_and_a_reload_heals_it() -> None:
-    with EmbeddedTriton(ROOT / "var", environment={"DEMO_CHAT_TOKENS_PER_SECOND": "0"}) as own:
+    with EmbeddedTriton(ROOT / "var", models=DEMO_CHAT, environment={"DEMO_CHAT_TOKENS_PER_SECOND": "0"}) as own:
         request = body(chat("[[crash=3]] Tell me about ships"))
         tokens = 0
         # Triton does not end the streams of a dead stub: only a reader's own time limit does.
@@ -126,7 +126,7 @@ def test_crash_kills_the_model_and_a_reload_heals_it() -> None:
 
 @pytest.mark.faults
 def test_a_hanging_request_does_not_keep_the_server_from_stopping() -> None:
-    own = EmbeddedTriton(ROOT / "var")
+    own = EmbeddedTriton(ROOT / "var", models=DEMO_CHAT)
     own.start()
     own.wait_ready()
     try:

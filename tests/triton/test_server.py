@@ -20,7 +20,7 @@ from inference.embedded_triton import (
 )
 from inference.embedded_triton.platforms import check_platform
 from inference.embedded_triton.slots import SHARED_MEMORY
-from tests.engines import ROOT
+from tests.engines import DEMO_CHAT, ROOT
 from tests.triton.calls import chat, stream, text_of, wait_until
 
 
@@ -40,7 +40,7 @@ def var_dir(tmp_path: Path) -> Path:
 
 
 def test_two_servers_run_side_by_side_and_leave_nothing_in_shared_memory(var_dir: Path) -> None:
-    with EmbeddedTriton(var_dir) as first, EmbeddedTriton(var_dir) as second:
+    with EmbeddedTriton(var_dir, models=DEMO_CHAT) as first, EmbeddedTriton(var_dir, models=DEMO_CHAT) as second:
         assert len({first.http_port, first.grpc_port, first.metrics_port, second.http_port, second.grpc_port}) == 5
         prefixes = [server._slot.prefix for server in (first, second) if server._slot]
         assert shared_memory_of(first)
@@ -54,7 +54,7 @@ def test_two_servers_run_side_by_side_and_leave_nothing_in_shared_memory(var_dir
 
 
 def test_what_a_killed_server_left_is_removed(var_dir: Path) -> None:
-    server = EmbeddedTriton(var_dir)
+    server = EmbeddedTriton(var_dir, models=DEMO_CHAT)
     server.start()
     server.wait_ready()
     left = shared_memory_of(server)
@@ -120,13 +120,13 @@ def test_server_ends_with_a_killed_command_and_the_next_start_cleans_up(var_dir:
     process.kill()
     process.wait()
     wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text())
-    with EmbeddedTriton(var_dir):
+    with EmbeddedTriton(var_dir, models=DEMO_CHAT):
         assert not list(SHARED_MEMORY.glob(f"{prefix}*"))
 
 
 def test_log_holds_nothing_of_a_request(var_dir: Path) -> None:
     canary = "kingfisher7391"
-    with EmbeddedTriton(var_dir) as server:
+    with EmbeddedTriton(var_dir, models=DEMO_CHAT) as server:
         assert canary in text_of(stream(server, chat(f'Say "{canary}"')))
         for broken in ({"stop": [canary, ""]}, {canary: 1}, {"temperature": canary}, {"lora_name": canary}):
             assert "error" in stream(server, chat(canary), broken)[-1]
