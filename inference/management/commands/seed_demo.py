@@ -38,7 +38,7 @@ ITEM_PRICES: dict[str, dict[str, Any]] = {
     "demo-rerank": {"document_nano": 2_000},
     "demo-image": {"image_nano": 20_000_000},
 }
-# What demo/triton serves, as it is published. The tokenizer of demo-chat is that of all.
+# What demo/triton serves, as it is published; all have demo-chat's tokenizer.
 MODELS: dict[str, dict[str, Any]] = {
     "demo-chat": {
         "aliases": ["demo"],
@@ -51,6 +51,24 @@ MODELS: dict[str, dict[str, Any]] = {
         "context_length": 8192,
         "max_output_tokens": 2048,
         "default_output_tokens": 512,
+    },
+    "demo-chat-harmony": {
+        "description": "demo-chat in gpt-oss's format: thinks before each answer, calls one tool at a time.",
+        "capabilities": ["chat", "completions", "tools", "structured_outputs", "logprobs", "reasoning"],
+        "reasoning_parser": ReasoningFormat.OPENAI_GPTOSS,
+        "tool_parser": "openai",
+        "assets": "demo-chat-harmony",
+        "context_length": 8192,
+        "max_output_tokens": 2048,
+        "default_output_tokens": 512,
+    },
+    "demo-ocr": {
+        "description": "Reads the text in an image, where it is in a certain bitmap font, or says what it looks like.",
+        "capabilities": ["chat"],
+        "input_modalities": ["text", "image"],
+        "context_length": 8192,
+        "max_output_tokens": 2048,
+        "default_output_tokens": 1024,
     },
     "demo-embed": {
         "description": "Embeds texts by their hashed character n-grams, so that similar texts are near.",
@@ -180,7 +198,7 @@ def offer(model_id: str, triton_url: str, **fields: Any) -> None:
             **items,
         )
     model, _ = publish_model(
-        actor=ACTOR, model_id=model_id, model_class=ModelClass.STANDARD, assets="demo-chat", **fields
+        actor=ACTOR, model_id=model_id, model_class=ModelClass.STANDARD, **{"assets": "demo-chat", **fields}
     )
     mapped: dict[str, Any] = {}
     if model_id in TENSOR_MAPS:
