@@ -21,7 +21,7 @@ from inference.models.catalogue import TEXT_CAPABILITIES
 from inference.tokenization import AssetError
 
 # What else than tokens is paid for, by capability.
-ITEMS = {"images": "images", "rerank": "documents"}
+ITEMS = {"images": "images", "image_edits": "images", "rerank": "documents"}
 
 
 def check_publishable(model: ServedModel) -> None:
