@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from inference.embedded_triton import EmbeddedTriton
-from tests.engines import ROOT, free_port
+from tests.engines import DEMO_CHAT, ROOT, free_port
 from tests.live.asking import CHAT, HELLO, bearer, check, check_broken_stream, events
 from tests.live.engines import eventually, measure, paced_engine
 from tests.live.test_faults import ask, post, publish
