@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.api.multipart import Form, parse_form
+from inference.api.multipart import Form, form_ms, parse_form
 from inference.errors import InvalidRequest
+from inference.large_requests import INLINE_MS
 
 FILES = frozenset({"image", "mask"})
 
@@ -91,6 +92,13 @@ def test_what_was_sent_is_not_repeated():
     encoded = body.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n")
     spoilt = encoded.replace(b"x\r\n", b"canary!\r\n")
     assert "canary" not in refused(spoilt, kind).message
+
+
+def test_many_small_parts_count_as_long_work():
+    few, _ = form({"n": "1"}, [("image", ("a", bytes(1000)))])
+    many, _ = form({str(number): "x" for number in range(500)}, [("image", ("a", b"x"))])
+    assert form_ms(few) < INLINE_MS < form_ms(many)
+    assert form_ms(bytes(1_000_000)) > INLINE_MS
 
 
 @given(st.binary(max_size=400))
