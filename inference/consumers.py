@@ -16,7 +16,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from accounts.authentication import ApiKeyAuthentication
 from accounts.client_address import client_address, trusted_proxies
 from accounts.errors import ApiError
-from inference.api.base import Result
+from inference.api.base import JsonRenderer, Result
 from inference.errors import shutting_down
 from inference.lifecycle import ensure_running, requests_underway
 from inference.meter import clients_gone
@@ -128,10 +128,13 @@ class ApiConsumer(AsyncHttpConsumer):
         """Awaits the view and sends what it answers; every error becomes OpenAI's error object."""
         try:
             result = await self.view(body)
-            if isinstance(result, Answer) and result.frames is not None:
-                await self.stream(result)
-            else:
+            if not isinstance(result, Answer):
                 await self.send_whole(result)
+            elif result.frames is None:
+                headers = self.headers(JsonRenderer.media_type, result.headers)
+                await self.send_body_with(200, headers, result.body)
+            else:
+                await self.stream(result)
         except Exception as exception:  # noqa: BLE001 - the edge: whatever happens becomes an answer
             error = from_exception(exception)
             if error.status >= 500:

@@ -42,18 +42,16 @@ class Transcript:
         index = event.index
         if self._reasons[index] is not None:
             return
-        if isinstance(event, Finish):
-            self._reasons[index] = event.reason
-            return
-        if isinstance(event, ReasoningDelta):
+        if type(event) is TextDelta:
+            self._texts[index].append(event.text)
+            if event.logprobs:
+                self._logprobs[index].extend(event.logprobs)
+        elif type(event) is ReasoningDelta:
             self._thoughts[index].append(event.text)
-            return
-        if isinstance(event, ToolCalled):
+        elif type(event) is ToolCalled:
             self._calls[index].append(event)
-            return
-        self._texts[index].append(event.text)
-        if event.logprobs:
-            self._logprobs[index].extend(event.logprobs)
+        elif type(event) is Finish:
+            self._reasons[index] = event.reason
 
     def unfinished(self) -> list[int]:
         """The choices without an end."""
@@ -75,7 +73,10 @@ async def collected(events: EventStream, *, choices: int) -> tuple[list[Choice],
     usage = Usage(0, 0)
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Usage):
+            # Most of them.
+            if type(event) is TextDelta:
+                transcript.add(event)
+            elif isinstance(event, Usage):
                 usage = event
             elif isinstance(event, Restart):
                 transcript = Transcript(choices)

@@ -58,9 +58,9 @@ class JsonRenderer(BaseRenderer):
 class ApiView(APIView):
     """An async DRF view that `ApiConsumer` awaits directly, without Django's handler and middleware around it.
 
-    Subclasses name a `scope` and define `async def get/post(self, request, …)` that return an `Answer` or a DRF
-    `Response` of bytes. Errors leave as exceptions: the consumer renders them, as only it knows whether the answer
-    has begun.
+    Subclasses name a `scope` and define `async def get/post(self, request, …)` that return the pipeline's `Answer`, in
+    which nothing is left to render, or a DRF `Response` of bytes. Errors leave as exceptions: the consumer renders
+    them, as only it knows whether the answer has begun.
     """
 
     scope: ClassVar[str]
@@ -135,10 +135,6 @@ class ApiView(APIView):
                 return parser.parse(self.request._request._stream, media_type)
         known = " or ".join(parser.media_type for parser in self.parser_classes)
         raise UnsupportedContentType(f"The content type must be {known}.")
-
-    def respond(self, answer: Answer) -> Result:
-        """An event stream as it is, a whole body as DRF's `Response`."""
-        return answer if answer.frames is not None else self.json(answer.body, headers=answer.headers)
 
     def json(self, body: bytes, *, headers: dict[str, str] | None = None, status: int = 200) -> Response:
         """An answer of encoded JSON."""

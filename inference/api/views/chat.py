@@ -19,4 +19,4 @@ class ChatCompletionsView(ApiView):
         """Answers one chat request."""
         body = self.parsed()
         chat = await beside_the_loop(decoding_ms(len(body)), decode_chat, body)
-        return self.respond(await chat_completion(chat, self.principal, self.arrival, body_bytes=len(body)))
+        return await chat_completion(chat, self.principal, self.arrival, body_bytes=len(body))

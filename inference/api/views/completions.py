@@ -19,4 +19,4 @@ class CompletionsView(ApiView):
         """Answers one request."""
         body = self.parsed()
         completion = await beside_the_loop(decoding_ms(len(body)), decode_completion, body)
-        return self.respond(await text_completion(completion, self.principal, self.arrival))
+        return await text_completion(completion, self.principal, self.arrival)

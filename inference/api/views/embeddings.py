@@ -19,4 +19,4 @@ class EmbeddingsView(ApiView):
         """Answers one request."""
         body = self.parsed()
         wanted, inputs = await beside_the_loop(decoding_ms(len(body)), decode_embeddings, body)
-        return self.respond(await embeddings(wanted, inputs, self.principal, self.arrival))
+        return await embeddings(wanted, inputs, self.principal, self.arrival)

@@ -24,4 +24,4 @@ class RerankView(ApiView):
         wanted, ranking = await beside_the_loop(
             decoding_ms(len(body)), decode_rerank, body, returns_documents=self.returns_documents
         )
-        return self.respond(await rerank(wanted, ranking, self.principal, self.arrival, version=self.version))
+        return await rerank(wanted, ranking, self.principal, self.arrival, version=self.version)

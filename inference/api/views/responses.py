@@ -29,7 +29,7 @@ class ResponsesView(ApiView):
         """Answers one request."""
         body = self.parsed()
         asked = await beside_the_loop(decoding_ms(len(body)), decode_response, body)
-        return self.respond(await response(asked, self.principal, self.arrival, body_bytes=len(body)))
+        return await response(asked, self.principal, self.arrival, body_bytes=len(body))
 
 
 class InputTokensView(ApiView):
@@ -42,7 +42,7 @@ class InputTokensView(ApiView):
         """The number of tokens."""
         body = self.parsed()
         asked = await beside_the_loop(decoding_ms(len(body)), decode_input, body)
-        return self.respond(await count_input(asked, self.principal, body_bytes=len(body)))
+        return await count_input(asked, self.principal, body_bytes=len(body))
 
 
 class StoredView(ApiView):
@@ -59,6 +59,7 @@ class StoredView(ApiView):
 
 class StoredResponseView(StoredView):
     """One stored response."""
+
     operations = {"GET": GET_STORED, "DELETE": DELETE_STORED}
 
     async def get(self, request: Request, response_id: str) -> Result:
@@ -72,6 +73,7 @@ class StoredResponseView(StoredView):
 
 class CancelStoredView(StoredView):
     """Cancelling a response in the background."""
+
     operations = {"POST": CANCEL_STORED}
 
     async def post(self, request: Request, response_id: str) -> Result:
@@ -81,6 +83,7 @@ class CancelStoredView(StoredView):
 
 class StoredInputView(StoredView):
     """The input of a stored response."""
+
     operations = {"GET": LIST_STORED_INPUT}
 
     async def get(self, request: Request, response_id: str) -> Result:
