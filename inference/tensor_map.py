@@ -43,6 +43,7 @@ NEEDS: dict[str, tuple[frozenset[str], str]] = {
     "embeddings": (frozenset({"input", "input_ids"}), "embedding"),
     "rerank": (frozenset({"documents", "pairs", "input_ids"}), "score"),
     "images": (frozenset({"prompt"}), "image"),
+    "image_edits": (frozenset({"image"}), "image"),
 }
 MOST_DIMENSIONS = 6
 

@@ -24,9 +24,9 @@ KINDS = (*TOKENS, *ITEMS)
 class EuroField(forms.DecimalField):
     """An amount in EUR, exact to a nano-euro."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Up to a million EUR with nine decimals."""
-        super().__init__(min_value=0, max_value=1_000_000, decimal_places=9, max_digits=16, **kwargs)
+    def __init__(self, *, max_value: int = 1_000_000, **kwargs: Any) -> None:
+        """Up to so many EUR with nine decimals."""
+        super().__init__(min_value=0, max_value=max_value, decimal_places=9, max_digits=16, **kwargs)
 
 
 class PriceForm(forms.ModelForm):
@@ -37,7 +37,10 @@ class PriceForm(forms.ModelForm):
     output_eur = EuroField(label="Output", help_text="EUR per million tokens.")
     reasoning_eur = EuroField(label="Reasoning", required=False, help_text="Empty: as output.")
     image_eur = EuroField(
-        label="Image", required=False, help_text="EUR per image; empty: no price. Image models need one."
+        label="Image",
+        required=False,
+        max_value=1000,
+        help_text="EUR per image; empty: no price. Image models need one.",
     )
     document_eur = EuroField(
         label="Document",

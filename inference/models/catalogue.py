@@ -54,7 +54,7 @@ def reasoning_formats() -> list[tuple[str, str]]:
 
 # What a model does, in words of the API; "tools", "reasoning" and the like say how.
 TEXT_CAPABILITIES = frozenset({"chat", "completions"})
-TENSOR_CAPABILITIES = frozenset({"embeddings", "rerank", "images"})
+TENSOR_CAPABILITIES = frozenset({"embeddings", "rerank", "images", "image_edits"})
 
 
 class ToolCallFormat(models.TextChoices):

@@ -149,9 +149,17 @@ def test_a_price_is_typed_in_euro_and_kept_in_nano_euro(operator: Client) -> Non
     assert "€0.65" in operator.get(PRICES).content.decode()
 
 
+def test_an_image_and_a_document_have_a_price_or_none(operator: Client) -> None:
+    assert operator.post(f"{PRICES}add/", form(image_eur="0.04", document_eur="")).status_code == 302
+    version = PriceVersion.objects.get()
+    assert (version.image_nano, version.document_nano) == (40_000_000, None)
+    assert "€0.04" in operator.get(PRICES).content.decode()
+
+
 @pytest.mark.parametrize(
     "values",
     [
+        {"image_eur": "1001"},
         {"input_eur": "0.0000000001"},
         {"input_eur": "-1"},
         {"input_eur": ""},

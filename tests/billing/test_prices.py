@@ -133,3 +133,22 @@ def test_the_command_says_what_is_wrong(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
     assert not PriceVersion.objects.exists()
+
+
+def test_the_command_prices_images_and_documents() -> None:
+    def told(*more: str) -> dict[str, object]:
+        out = StringIO()
+        call_command("set_price", "--model", "r", "--input", "0.02", "--output", "0", "--json", *more, stdout=out)
+        return json.loads(out.getvalue())
+
+    first = told("--document", "0.000002")
+    assert first["eur_each"] == {"image": None, "document": "0.000002"}
+    assert (first["created"], told("--document", "0.000002")["created"]) == (True, False)
+    assert told("--image", "0.04")["eur_each"] == {"image": "0.04", "document": None}
+    version = PriceVersion.objects.latest("effective_from")
+    assert (version.image_nano, version.document_nano) == (40_000_000, None)
+
+
+def test_an_items_price_has_a_bound() -> None:
+    with pytest.raises(PriceError):
+        set_price(model_id="m", input_nano=5, output_nano=9, image_nano=1_000_000_000_001)

@@ -1,4 +1,4 @@
-"""What tokens cost, and which price a request takes."""
+"""What tokens, images and documents cost, and which price a request takes."""
 
 import ast
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,8 @@ prices = st.builds(
     cached_input_nano=amounts,
     output_nano=amounts,
     reasoning_nano=amounts,
+    image_nano=st.integers(0, 10**12),
+    document_nano=st.integers(0, 10**12),
 )
 
 
@@ -35,6 +37,8 @@ def usages(draw: st.DrawFn) -> dict[str, int]:
         "cached_input_tokens": draw(st.integers(0, input_tokens)),
         "output_tokens": output_tokens,
         "reasoning_tokens": draw(st.integers(0, output_tokens)),
+        "images": draw(st.integers(0, 1000)),
+        "documents": draw(st.integers(0, 1000)),
     }
 
 
@@ -44,6 +48,8 @@ def exact(price: Price, usage: dict[str, int]) -> Fraction:
         + Fraction(price.cached_input_nano, 10**6) * usage["cached_input_tokens"]
         + Fraction(price.output_nano, 10**6) * (usage["output_tokens"] - usage["reasoning_tokens"])
         + Fraction(price.reasoning_nano, 10**6) * usage["reasoning_tokens"]
+        + (price.image_nano or 0) * usage["images"]
+        + (price.document_nano or 0) * usage["documents"]
     )
 
 
@@ -52,6 +58,20 @@ def test_cost_is_the_exact_sum_rounded_half_up_once(price: Price, usage: dict[st
     cost = cost_nano(price, **usage)
     assert type(cost) is int
     assert Fraction(-1, 2) < cost - exact(price, usage) <= Fraction(1, 2)
+
+
+def test_images_and_documents_are_paid_one_by_one() -> None:
+    price = Price(1, 650_000_001, 0, 0, 0, image_nano=40_000_000, document_nano=1)
+    assert cost_nano(price, input_tokens=1, images=3, documents=7) == 650 + 3 * 40_000_000 + 7
+    assert cost_nano(price, input_tokens=0, documents=2) == 2
+
+
+@pytest.mark.parametrize("item", ["images", "documents"])
+def test_what_has_no_price_is_never_free(item: str) -> None:
+    price = Price(1, 1, 1, 1, 1)
+    assert cost_nano(price, input_tokens=10, **{item: 0}) == 0
+    with pytest.raises(ValueError, match="no price"):
+        cost_nano(price, input_tokens=10, **{item: 1})
 
 
 @given(prices, usages(), st.sampled_from(["input_tokens", "output_tokens"]), st.integers(1, 10_000))
@@ -170,3 +190,14 @@ def test_a_model_is_priced_by_itself_or_its_class_and_only_from_the_list(custome
     assert is_priced("by-class", "premium")
     assert not is_priced("by-class", "standard")
     assert not is_priced("for-one", "standard")
+
+
+@pytest.mark.django_db
+def test_a_model_is_priced_for_what_its_list_price_covers() -> None:
+    PriceVersion.objects.create(model_class="standard", input_nano=1, output_nano=2, document_nano=3)
+    PriceVersion.objects.create(model_id="painter", input_nano=1, output_nano=2, image_nano=0)
+    assert is_priced("m", "standard", documents=True)
+    assert not is_priced("m", "standard", images=True)
+    # The model's own price counts, and 0 is one.
+    assert is_priced("painter", "standard", images=True)
+    assert not is_priced("painter", "standard", documents=True)

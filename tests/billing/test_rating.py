@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 import structlog
+from msgspec import structs
 
 from billing.metering import MeteringWriter
 from billing.models import UsageRecord
@@ -29,6 +30,18 @@ def test_the_cost_follows_from_outcome_and_counts(values: dict[str, object], cos
     entry = make_entry(cost_nano=None, **values)
     rate(entry, PRICE)
     assert (entry.cost_nano, entry.price_version_id) == (cost, 3)
+
+
+@pytest.mark.parametrize("item", ["images", "documents"])
+def test_an_image_or_a_document_without_a_price_leaves_a_request_unrated(item: str) -> None:
+    entry = make_entry(cost_nano=0, **{item: 2})
+    rate(entry, PRICE)
+    assert (entry.cost_nano, entry.price_version_id) == (None, 3)
+    rate(entry, structs.replace(PRICE, **{f"{item.removesuffix('s')}_nano": 5}))
+    assert entry.cost_nano == 1_040_000 + 10
+    entry.outcome = "failed"
+    rate(entry, PRICE)
+    assert entry.cost_nano == 0
 
 
 def test_without_a_price_a_request_is_unrated_not_free() -> None:

@@ -37,6 +37,8 @@ def unsaved(customer: Customer, **values: Any) -> UsageRecord:
         "outcome": "completed",
         "input_tokens": 10,
         "output_tokens": 2,
+        "images": 1,
+        "documents": 3,
         "cost_nano": 5,
         "started_at": NOON,
         "recorded_at": timezone.now(),

@@ -129,3 +129,17 @@ def test_the_page_costs_the_same_number_of_queries_with_much_usage(cast: Cast, d
         page = cast.alice.get(OVERVIEW).content.decode()
     assert len(rows_of(page)) == 25
     assert reverse("keys", args=["reeder"]) in page
+
+
+def test_images_and_documents_are_shown_where_there_are_any(cast: Cast) -> None:
+    hour = midnight() + timedelta(hours=9)
+    use(cast.organization, cast.api_key, hour, requests=1, input_tokens=10)
+    plain = cast.alice.get(OVERVIEW).content.decode()
+    assert "Images" not in plain
+    assert "Documents" not in plain
+    use(cast.organization, cast.api_key, hour, model="painter", requests=1, images=2)
+    use(cast.organization, cast.api_key, hour, model="ranker", requests=1, documents=1500)
+    page = cast.alice.get(OVERVIEW).content.decode()
+    assert rows_of(page)[0] == ["09:00", "3", "0", "10", "0", "2", "1,500", "€0.000000"]
+    assert "<dt>Images</dt><dd>2</dd>" in page
+    assert "<dt>Documents ranked</dt><dd>1,500</dd>" in page

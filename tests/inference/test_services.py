@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import AuditEvent
 from accounts.services import create_organization
+from billing.services import set_price
 from inference.backend_secrets import BackendSecretUnreadable, seal, unseal
 from inference.catalogue import _assets, load_catalogue, target_of
 from inference.models import Deployment, ModelAlias, ServedModel, Visibility
@@ -48,6 +49,40 @@ def test_a_wrong_field_is_named(model, fields, field):
     with pytest.raises(ValidationError) as refused:
         publish_model(actor=ACTOR, **{"model_id": "other", **SIZES, **fields})
     assert field in refused.value.message_dict
+
+
+@pytest.mark.parametrize(
+    ("capability", "item"), [("rerank", "document"), ("images", "image"), ("image_edits", "image")]
+)
+def test_what_is_paid_by_the_piece_needs_a_price_for_it(prices, capability, item):
+    fields = {"model_id": "m", "capabilities": [capability], "context_length": 512}
+    with pytest.raises(ValidationError) as refused:
+        publish_model(actor=ACTOR, **fields)
+    assert item in refused.value.message_dict["published"][0]
+    set_price(model_class="standard", input_nano=1, output_nano=1, **{f"{item}_nano": 5})
+    assert publish_model(actor=ACTOR, **fields)[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"capabilities": ["embeddings"], "context_length": 0}, "context_length"),
+        ({"embedding_dimensions": [0]}, "embedding_dimensions"),
+        ({"embedding_dimensions": ["64"]}, "embedding_dimensions"),
+        ({"embedding_dimensions": {"64": 1}}, "embedding_dimensions"),
+    ],
+)
+def test_a_wrong_field_of_a_model_of_vectors_is_named(prices, fields, field):
+    usual = {"model_id": "m", "capabilities": ["embeddings"], "context_length": 512}
+    with pytest.raises(ValidationError) as refused:
+        publish_model(actor=ACTOR, **{**usual, **fields})
+    assert field in refused.value.message_dict
+
+
+def test_a_model_of_vectors_needs_neither_assets_nor_output_limits(prices):
+    publish_model(actor=ACTOR, model_id="m", capabilities=["embeddings"], context_length=512, embedding_dimensions=[64])
+    (offer,) = load_catalogue().offers
+    assert (offer.assets, offer.max_output_tokens, offer.embedding_dimensions) == (None, 0, (64,))
 
 
 def test_publishing_twice_changes_and_records_nothing(model):

@@ -212,7 +212,7 @@ FAULTS: dict[str, tuple[Respond, str]] = {
 
 @pytest.mark.faults
 def test_whatever_an_engine_does_wrong_another_one_answers(key, monkeypatch):
-    monkeypatch.setattr(probing, "TENSOR_PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(probing, "TENSOR_PROBE_SECONDS", 2.0)
     names = {kind: kind.replace(" ", "-").lower() for kind in FAULTS}
 
     async def work(start: Any) -> None:
@@ -230,7 +230,7 @@ def test_whatever_an_engine_does_wrong_another_one_answers(key, monkeypatch):
         for engine in bad.values():
             engine.respond = embeds
         # What failed is tried out with a text of our own, and comes back by itself.
-        await eventually(lambda: not any(states[f"{name}-0"].failing_since for name in names.values()))
+        await eventually(lambda: not any(states[f"{name}-0"].failing_since for name in names.values()), seconds=30)
 
     run(work)
 
