@@ -117,10 +117,8 @@ def check_guidable(schema: Mapping[str, Any]) -> None:
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema without what names it. Raises SchemaRefused where there is too much of it."""
-    plain = {key: value for key, value in schema.items() if key not in _DIALECT}
-    _check_values(plain, 0, [0])
-    return plain
+    """A schema without what names it."""
+    return {key: value for key, value in schema.items() if key not in _DIALECT}
 
 
 def _guidance(schema: Mapping[str, Any]) -> str:
@@ -158,19 +156,30 @@ def _problem(error: Exception) -> str:
     return "it is no valid JSON Schema"
 
 
-def _check_values(value: dict[str, Any] | list[Any], depth: int, seen: list[int]) -> None:
-    """Raises SchemaRefused where there is too much of it; `seen` counts."""
-    seen[0] += len(value)
-    if depth > DEEPEST:
-        raise SchemaRefused(f"it is nested deeper than {DEEPEST} levels")
-    if seen[0] > MOST_VALUES:
-        raise SchemaRefused(f"it holds more than {MOST_VALUES} values")
-    if isinstance(value, dict) and isinstance(value.get("$id"), str):
-        # References inside would lead elsewhere than they say.
-        raise SchemaRefused("'$id' is not supported below the top")
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, dict | list):
-            _check_values(item, depth + 1, seen)
+class _Walk:
+    """A look at all values of a schema."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        """Raises SchemaRefused where there is too much of it."""
+        self.values = 0
+        self.refers = False
+        self._check(schema, 0)
+
+    def _check(self, value: dict[str, Any] | list[Any], depth: int) -> None:
+        self.values += len(value)
+        if depth > DEEPEST:
+            raise SchemaRefused(f"it is nested deeper than {DEEPEST} levels")
+        if self.values > MOST_VALUES:
+            raise SchemaRefused(f"it holds more than {MOST_VALUES} values")
+        if isinstance(value, dict):
+            if isinstance(value.get("$id"), str):
+                # References inside would lead elsewhere than they say.
+                raise SchemaRefused("'$id' is not supported below the top")
+            self.refers = self.refers or not value.keys().isdisjoint(_REFERENCES)
+            value = list(value.values())
+        for item in value:
+            if isinstance(item, dict | list):
+                self._check(item, depth + 1)
 
 
 def _extent(value: Any) -> tuple[int, int]:
@@ -190,8 +199,14 @@ class _Expansion:
     """A schema with its references written out, as far as they do not come back to themselves."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        """Raises SchemaRefused."""
+        """Raises SchemaRefused, also where there is too much of the schema itself."""
         self._schema = schema
+        self._fan = 0
+        walk = _Walk(schema)
+        if not walk.refers:
+            # As that of most tools.
+            self._size = walk.values + 1
+            return
         self._size = 0
         # By the name of a property, how often the schema around it begins anew there.
         self._again: dict[str, int] = {}

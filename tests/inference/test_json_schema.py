@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.json_schema import (
@@ -189,6 +189,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["$ref", "type", "properties", "items", "allOf", "$defs", "$schema"]), anything))
 def test_any_object_is_a_schema_or_refused(schema):
     for check in (check_schema, JsonSchema, check_guidable):
