@@ -44,7 +44,7 @@ _KINDS = (
     ("dates", r"date|day|when|datum|deadline|tag\b"),
     ("times", r"\btime|uhrzeit|hour"),
     ("from", r"^from|origin|departure|source|^start|von\b"),
-    ("to", r"^to$|^to_|destination|arrival|target|ziel|nach\b"),
+    ("to", r"^to$|^to |destination|arrival|target|ziel|nach\b"),
     ("places", r"city|location|place|town|country|region|ort\b|stadt|land\b|address|where"),
     ("codes", r"currency|symbol|ticker|iso|code$"),
     ("people", r"name|person|people|who|participant|attendee|author|user|contact|recipient|player|member|guest"),
@@ -80,7 +80,7 @@ class Hints:
 
     def texts(self, name: str, schema: Any = None) -> list[str]:
         """What a field may hold by its name (or its schema's format), all of it; empty: nothing was found."""
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).lower()
         kind = next((kind for kind, pattern in _KINDS if re.search(pattern, words)), None)
         if kind in ("people", "places") and self._values["quoted"]:
             return self._values["quoted"]

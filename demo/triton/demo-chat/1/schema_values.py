@@ -172,7 +172,7 @@ class SchemaWriter:
             return named
         if not must and self._sparing:
             return _ABSENT
-        return schema["default"] if schema.get("default") in options else options[0]
+        return schema["default"] if "default" in schema and schema["default"] in options else options[0]
 
     def _object(self, schema: dict[str, Any], depth: int, must: bool) -> Any:
         properties = schema.get("properties") or {}
