@@ -19,7 +19,7 @@ MEBIBYTE = 1024 * 1024
 # Its marker, which compressed data never holds.
 JPEG_SCAN = b"\xff\xda"
 # Real ones have about ten. Each makes the decoder go through all of the picture once more, however short it is.
-MOST_JPEG_SCANS = 100
+MOST_JPEG_SCANS = 40
 
 # Pillow only warns of what is up to twice its own limit; ours is looked at before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None

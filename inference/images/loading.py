@@ -10,36 +10,57 @@ from django.conf import settings
 from inference.conversation import Picture
 from inference.errors import InvalidRequest
 from inference.images.checking import ImageInfo, check_image, file_too_large, too_many
+from inference.images.drawing import Upload
 from inference.images.remote import Remote, fetch
 from inference.images.threads import beside
 
 # Of a URL, what is looked at for its scheme and media type.
 HEAD_CHARACTERS = 200
+# A few bytes may hold a picture whose decoding takes a second: of the largest, a request may have so many.
+MOST_LARGE_IMAGES = 8
 
 
 async def load_pictures(pictures: Sequence[Picture], *, remote: Remote | None = None) -> tuple[bytes, ...]:
-    """The encoded files (PNG, JPEG, WebP, still GIF), each checked, in the same order.
+    """The encoded files (PNG, JPEG, WebP, still GIF), each checked, in the same order; raises as `loaded`."""
+    return tuple(data for data, _ in await loaded(pictures, remote=remote))
 
-    Raises `InvalidRequest` with the `param` of the picture that is wrong. `remote` says what may be fetched; None: what
-    is public.
+
+async def loaded(sources: Sequence[Picture | Upload], *, remote: Remote | None = None) -> list[tuple[bytes, ImageInfo]]:
+    """The checked files with what each is. `remote` says what may be fetched; None: what is public.
+
+    Raises `InvalidRequest` with the `param` of the picture that is wrong, or of the first that is too many.
     """
-    if len(pictures) > settings.IMAGES_PER_REQUEST:
-        raise too_many(pictures[settings.IMAGES_PER_REQUEST].param)
+    if len(sources) > settings.IMAGES_PER_REQUEST:
+        raise too_many(sources[settings.IMAGES_PER_REQUEST].param)
+    found: list[tuple[bytes, ImageInfo]] = []
+    pixels = 0
     # One after the other: the memory that many large pictures take at once is what a limit is for.
-    return tuple([(await load_picture(picture, remote=remote))[0] for picture in pictures])
+    for source in sources:
+        data, info = await _load(source, remote)
+        pixels += info.width * info.height
+        if pixels > MOST_LARGE_IMAGES * settings.IMAGE_MAX_PIXELS:
+            raise InvalidRequest(
+                f"Invalid '{source.param}': the images of a request may have at most "
+                f"{MOST_LARGE_IMAGES * settings.IMAGE_MAX_PIXELS} pixels together.",
+                param=source.param,
+                code="image_too_large",
+            )
+        found.append((data, info))
+    return found
 
 
-async def load_picture(picture: Picture, *, remote: Remote | None = None) -> tuple[bytes, ImageInfo]:
-    """One of them, with what it is."""
-    scheme = picture.url[:HEAD_CHARACTERS].lstrip().partition(":")[0].lower()
+async def _load(source: Picture | Upload, remote: Remote | None) -> tuple[bytes, ImageInfo]:
+    if isinstance(source, Upload):
+        return source.data, await beside(check_image, source.data, param=source.param)
+    scheme = source.url[:HEAD_CHARACTERS].lstrip().partition(":")[0].lower()
     if scheme == "data":
-        return await beside(_from_data_url, picture.url, picture.param)
+        return await beside(_from_data_url, source.url, source.param)
     if scheme not in ("https", "http"):
-        raise _wrong_url(picture.param, "expected a data: URL with a base64-encoded image")
+        raise _wrong_url(source.param, "expected a data: URL with a base64-encoded image")
     if not settings.REMOTE_IMAGES:
-        raise _wrong_url(picture.param, "this server fetches no images; send a data: URL with a base64-encoded image")
-    data = await fetch(picture.url, param=picture.param, remote=remote)
-    return data, await beside(check_image, data, param=picture.param)
+        raise _wrong_url(source.param, "this server fetches no images; send a data: URL with a base64-encoded image")
+    data = await fetch(source.url, param=source.param, remote=remote)
+    return data, await beside(check_image, data, param=source.param)
 
 
 def _from_data_url(url: str, param: str) -> tuple[bytes, ImageInfo]:

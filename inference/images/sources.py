@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from django.conf import settings
 from msgspec import Struct
 from PIL import Image
 
 from inference.conversation import Picture
 from inference.errors import InvalidRequest
 from inference.image_sizes import Size
-from inference.images.checking import ImageInfo, check_image, too_many, with_image
+from inference.images.checking import with_image
 from inference.images.drawing import Upload
-from inference.images.loading import load_picture
+from inference.images.loading import loaded
 from inference.images.threads import beside
 
 
@@ -25,24 +24,16 @@ class Sources(Struct, frozen=True):
 
 async def load_sources(pictures: Sequence[Picture | Upload], mask: Picture | Upload | None) -> Sources:
     """The files of a drawing. Raises `InvalidRequest` with the `param` of the one that is wrong."""
-    if len(pictures) > settings.IMAGES_PER_REQUEST:
-        raise too_many(pictures[settings.IMAGES_PER_REQUEST].param)
-    loaded = [await _load(picture) for picture in pictures]
-    if not loaded:
+    found = await loaded(pictures)
+    if not found:
         return Sources()
-    files = tuple(data for data, _ in loaded)
-    size = Size(loaded[0][1].width, loaded[0][1].height)
+    files = tuple(data for data, _ in found)
+    size = Size(found[0][1].width, found[0][1].height)
     if mask is None:
         return Sources(files, None, size)
-    data, _ = await _load(mask)
+    ((data, _),) = await loaded((mask,))
     await beside(_check_mask, data, size, mask.param)
     return Sources(files, data, size)
-
-
-async def _load(source: Picture | Upload) -> tuple[bytes, ImageInfo]:
-    if isinstance(source, Picture):
-        return await load_picture(source)
-    return source.data, await beside(check_image, source.data, param=source.param)
 
 
 def _check_mask(data: bytes, size: Size, param: str) -> None:

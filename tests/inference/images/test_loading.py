@@ -87,6 +87,15 @@ async def test_more_images_than_allowed_are_refused_at_the_first_too_many(settin
     assert (raised.value.param, raised.value.code) == ("input[2]", "too_many_images")
 
 
+async def test_many_large_images_are_too_large_together(settings):
+    settings.IMAGE_MAX_PIXELS = 16 * 12
+    url = data_url(picture())
+    assert len(await load_pictures([Picture(url, f"input[{i}]") for i in range(8)])) == 8
+    with pytest.raises(InvalidRequest) as raised:
+        await load_pictures([Picture(url, f"input[{i}]") for i in range(10)])
+    assert (raised.value.param, raised.value.code) == ("input[8]", "image_too_large")
+
+
 async def test_an_unchanged_file_comes_out():
     data = base64.b64decode(base64.b64encode(picture("PNG") + b"trailing bytes"))
     assert await load_pictures([Picture(data_url(data), PARAM)]) == (data,)
