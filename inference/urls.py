@@ -11,7 +11,6 @@ from inference.api.views.images import ImageEditsView, ImageGenerationsView
 from inference.api.views.models import ModelsView, ModelView
 from inference.api.views.openapi import OpenApiView
 from inference.api.views.rerank import RerankView
-from inference.api.views.openapi import OpenApiView
 from inference.api.views.responses import (
     CancelStoredView,
     InputTokensView,
@@ -51,7 +50,6 @@ urlpatterns = [
     path("v1/agent-config", AgentConfigView.as_view()),
     path("v1/usage", UsageView.as_view()),
     path("v1/usage/records", UsageRecordsView.as_view()),
-    path("v1/openapi.json", OpenApiView.as_view()),
     path("v1/openapi.json", OpenApiView.as_view()),
     path("v1/auth/token", TokenView.as_view()),
     path(".well-known/jwks.json", JwksView.as_view()),
