@@ -34,9 +34,17 @@ def body(prompt: str, sampling: dict[str, Any] | None = None, **inputs: Any) -> 
     return {name: value for name, value in values.items() if value is not None}
 
 
-def stream(triton: EmbeddedTriton, prompt: str, sampling: dict[str, Any] | None = None, **inputs: Any) -> list[Frame]:
+def stream(
+    triton: EmbeddedTriton,
+    prompt: str,
+    sampling: dict[str, Any] | None = None,
+    *,
+    model: str = "demo-chat",
+    **inputs: Any,
+) -> list[Frame]:
     """The frames of generate_stream."""
-    answer = httpx.post(f"{triton.url}{MODEL}/generate_stream", json=body(prompt, sampling, **inputs), timeout=60)
+    url = f"{triton.url}/v2/models/{model}/generate_stream"
+    answer = httpx.post(url, json=body(prompt, sampling, **inputs), timeout=60)
     return [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: ")]
 
 

@@ -134,6 +134,10 @@ def test_sampling_parameters_may_come_as_request_parameters(triton: EmbeddedTrit
         {"bad_words": [""]},
         {"logit_bias": {"x": 1}},
         {"logprobs": -2},
+        {"structured_outputs": {"json_object": True}},
+        {"structured_outputs": "{"},
+        {"structured_outputs": '{"json_object": true, "regex": "a"}'},
+        {"guided_decoding": "{}"},
     ],
 )
 def test_wrong_sampling_parameters_end_in_the_backends_useless_message(
@@ -179,12 +183,10 @@ def test_sampling_parameters_that_are_no_json_fail_the_call(triton: EmbeddedTrit
     assert "photosynthesis" not in error
 
 
-def test_lora_embeddings_and_images_are_refused_as_by_a_plain_text_model(triton: EmbeddedTriton) -> None:
+def test_lora_and_embeddings_are_refused_as_by_a_plain_model(triton: EmbeddedTriton) -> None:
     assert error_of(stream(triton, QUESTION, {"lora_name": "french"})) == "LoRA feature is not enabled."
     embed = stream(triton, QUESTION, embedding_request='{"input": "x"}')
     assert error_of(embed) == "Error generating stream: Model demo-chat does not support 'embed' request"
-    image = stream(triton, QUESTION, image=["aGVsbG8="])
-    assert error_of(image) == "Error generating stream: demo-chat is not a multimodal model"
 
 
 @pytest.mark.parametrize("top", [0, 1, 5, 20])
