@@ -10,8 +10,9 @@ import msgspec
 
 from inference.errors import AnswerUnfit
 from inference.generation import EventStream, Finish, Restart, Structure, TextDelta
-from inference.json_schema import CHECK_MS_PER_BYTE, JsonSchema, SchemaRefused
+from inference.json_schema import CHECK_MS_PER_BYTE, JsonSchema
 from inference.large_requests import beside_the_loop
+from inference.schema_extent import SchemaRefused
 
 # Milliseconds for a character of an answer to be decoded and checked.
 ANSWER_MS_PER_CHARACTER = 5e-5

@@ -10,14 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.json_schema import (
-    DEEPEST,
-    MOST_VALUES,
-    JsonSchema,
-    SchemaRefused,
-    check_guidable,
-    check_schema,
-)
+from inference.json_schema import JsonSchema, check_guidable, check_schema
+from inference.pattern_size import LEAST, pattern_size
+from inference.schema_extent import DEEPEST, MOST_VALUES, SchemaRefused
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TREE = {
@@ -82,7 +77,10 @@ def test_values_are_held_against_schemas(schema, good, bad):
         ({"properties": {"secret": 5}}, "no valid JSON Schema"),
         ({"pattern": "(?=secret)"}, "pattern"),
         ({"pattern": "(secret"}, "pattern"),
-        ({"pattern": "(((a{100}){100}){100}){100}"}, "pattern"),
+        ({"pattern": "(((a{100}){100}){100}){100}"}, "patterns repeat"),
+        ({"properties": {f"p{n}": {"pattern": f"^.{{1,{n}}}$"} for n in range(200)}}, "patterns repeat"),
+        ({"patternProperties": {"^(secret){9999}$": {}}}, "patterns repeat"),
+        ({"items": [{"pattern": "a"}] * 600}, "patterns repeat"),
         (nested(DEEPEST), "nested deeper"),
         ({"enum": list(range(MOST_VALUES + 1))}, "more than"),
         (chain(20), "come to too much"),
@@ -128,6 +126,43 @@ def test_what_is_allowed_is_checked_quickly():
     assert JsonSchema({"items": {"pattern": "^(a+)+$"}}).conforms(["a" * 5000, "a" * 5000])
     assert not JsonSchema({"pattern": "^(a+)+$"}).conforms("a" * 50_000 + "b")
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("a{5}", 5),
+        ("a{2,7}b", 8),
+        ("a{3,}", 3),
+        ("(ab){10}", 20),
+        ("((a{10}){10}c){10}", 1010),
+        ("a{10}{10}", 100),
+        (r"\d{100}\.\d{100}", 201),
+        ("[a-z]{10}", 20),
+        ("[^a]{10}", 100),
+        (".{10}", 100),
+        (r"\p{L}{10}", 1000),
+        (r"[\p{L}\]x]{10}", 1000),
+        (r"\{5}", 3),
+        ("[{5}]", 2),
+        ("{5}a", 1),
+        ("a)(", 2),
+        ("[a", 1),
+        ("\\", 1),
+        ("^(x|y)*z+?$", 3),
+    ],
+)
+def test_the_size_of_a_pattern_is_guessed(pattern, size):
+    assert pattern_size(pattern) - LEAST == size
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^[^\\s]{1,500}$", "^.{1,900}$", "^[\\p{L} ]{1,64}$", "^([a-z0-9-]{1,63}\\.){1,20}[a-z]{2,63}$"]
+)
+def test_usual_patterns_are_taken(pattern):
+    JsonSchema({"pattern": pattern})
 
 
 @pytest.mark.parametrize(

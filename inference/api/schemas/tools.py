@@ -10,7 +10,8 @@ from inference.api.schemas import problems
 from inference.conversation import Tool, Tooling
 from inference.errors import InvalidRequest
 from inference.generation import Structure
-from inference.json_schema import JsonSchema, SchemaRefused, check_guidable, check_schema
+from inference.json_schema import JsonSchema, check_guidable, check_schema
+from inference.schema_extent import SchemaRefused
 
 MOST_TOOLS = 128
 
