@@ -79,10 +79,14 @@ def asking(
         for context in contexts:
             await context.__aenter__()
         try:
+            edits = all(any(tensor["source"] == "image" for tensor in each["inputs"]) for each in engines.values())
+            capabilities = ["images", "image_edits"] if edits else ["images"]
+            again = {"actor": ACTOR, "model_id": model.model_id, "capabilities": capabilities}
+            served, _ = await asyncio.to_thread(publish_model, **again)
             for number, (engine, described) in enumerate(engines.items()):
                 fields = {"adapter": "triton_tensors", "tensor_map": described, **deployment}
                 named = {"name": f"gpu-{number}", "url": engine.url, "triton_model": "draw"}
-                await asyncio.to_thread(add_deployment, actor=ACTOR, model=model, **named, **fields)
+                await asyncio.to_thread(add_deployment, actor=ACTOR, model=served, **named, **fields)
             return await asks()
         finally:
             await close_transport()
@@ -165,7 +169,6 @@ def test_arguments_may_travel_as_json(model, key):
         (GENERATIONS, [PROMPT], {"size": "32x32"}, "invalid_value", "size"),
         (GENERATIONS, [PROMPT, {**PICTURES, "optional": False}], {}, "missing_required_parameter", "image"),
         (EDITS, USUAL, {"image": data_url(picture()), "mask": data_url(picture())}, "unsupported_parameter", "mask"),
-        (EDITS, [PROMPT], {"image": data_url(picture())}, "too_many_images", "image"),
         (EDITS, [PROMPT, ONE_PICTURE], {"image": [data_url(picture())] * 2}, "too_many_images", "image[1]"),
     ],
 )  # fmt: skip
@@ -312,3 +315,22 @@ def test_a_request_for_images_leaves_no_cycles_behind(model, key, path, fields, 
 
     left = asking(model, {engine: tensor_map(*USUAL)}, ask_often)
     assert max(left.values(), default=0) < REQUESTS, left
+
+
+def test_a_model_that_edits_nothing_says_so(model, key):
+    got, calls = asked(model, key, tensor_map(PROMPT), picture(), EDITS, image=data_url(picture()))
+    assert (got.status, got.error["code"], calls) == (404, "model_not_found", [])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ({}, {"default": "1024x1024", "smallest_side": 64, "largest_side": 2048, "multiple_of": 1}),
+        ({"default": "8x8", "only": ["8*8", "16x8"]}, {"default": "8x8", "only": ["8x8", "16x8"]}),
+    ],
+)
+def test_models_are_listed_with_the_sizes_in_which_they_draw(model, key, sizes, told):
+    publish_model(actor=ACTOR, model_id=model.model_id, image_sizes=sizes)
+    catalogue.clear()
+    listed = asyncio.run(answer(f"/v1/models/{model.model_id}", key)).json
+    assert listed["image_sizes"] == told
