@@ -27,11 +27,16 @@ class ChannelThinking:
 
     async def parts(self, event: TextDelta) -> Sequence[Event]:
         """What a delta comes to."""
+        answering = self.parser.in_answer
         reasoning, content = self.parser.feed(event.text)
         logprobs = None
         if self._logprobs is not None and event.logprobs:
             logprobs = self._logprobs.feed(event.logprobs)
-        answered = await self._answered(event, reasoning, content)
+        if reasoning or content:
+            answered = await self._answered(event, reasoning, content)
+        else:
+            # A part of a header or a marker, or of text that is held back; or what ends the answer.
+            answered = event.tokens if answering and self.parser.in_answer else 0
         thought = event.tokens - answered
         self.tokens += thought
         parts: list[Event] = []
@@ -44,7 +49,7 @@ class ChannelThinking:
     async def _answered(self, event: TextDelta, reasoning: str, content: str) -> int:
         """How many of a delta's tokens are the answer's."""
         if not content:
-            return event.tokens if self.parser.in_answer and not reasoning else 0
+            return 0
         if not reasoning and len(content) >= len(event.text):
             return event.tokens
         # It holds headers, or ends a message of the other kind.

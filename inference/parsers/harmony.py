@@ -112,7 +112,8 @@ class HarmonyParser:
         if self._header is None:
             return Parts(held, first) if self._thinking else Parts("", first + held)
         header, self._header = self._header, ""
-        is_header = not header.strip() or (_LEADING_MARKER.match(header) and _HEADER.match(header))
+        begun = header.removesuffix(CHANNEL)
+        is_header = not begun.strip() or (_LEADING_MARKER.match(header) and _HEADER.match(begun))
         return Parts("", "" if is_header else header)
 
     def _in_message(self, text: str, thought: list[str], said: list[str]) -> str:
