@@ -1,9 +1,12 @@
 """The published description holds against the running server: requests made of it, right and wrong ones."""
 
+import json
 import os
 from collections import Counter
+from functools import cache
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -32,6 +35,7 @@ CHECKS = [
     response_headers_conformance,
     unsupported_method,
 ]
+EVENTS = "text/event-stream"
 # Schemathesis makes 3,500 requests that each break or just fit one thing, and some at random. One in so many of the
 # former, and so many of the latter for each operation, are what a run of all tests has time for: SCHEMATHESIS=all makes
 # all of them.
@@ -46,6 +50,45 @@ MOST = {"n": 2, "best_of": 2, "max_tokens": 20, "max_completion_tokens": 20, "ma
 
 schema = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig()).exclude(path_regex=SAME)
 counted: Counter[str] = Counter()
+
+
+def closed(schema: Any) -> Any:
+    """The same where objects have no other fields than those that are named."""
+    if isinstance(schema, list):
+        return [closed(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: closed(value) for name, value in schema.items()}
+    if isinstance(schema.get("properties"), dict):
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+COMPONENTS = closed(document()["components"])
+
+
+@cache
+def strict(method: str, path: str, media_type: str) -> jsonschema_rs.Draft202012Validator:
+    """What a 200 may hold, and nothing else; of a stream, what the data of an event may."""
+    content = document()["paths"][path][method.lower()]["responses"]["200"]["content"]
+    schema = content[media_type]["schema"]
+    if media_type == EVENTS:
+        schema = schema["properties"]["data"]["anyOf"][0]["contentSchema"]
+    return jsonschema_rs.Draft202012Validator({**closed(schema), "components": COMPONENTS})
+
+
+def check_that_nothing_is_kept_back(case: schemathesis.Case, answer: schemathesis.Response) -> None:
+    """Asserts that a good answer has no field that the description does not tell."""
+    media_type = answer.headers["content-type"][0].partition(";")[0]
+    if answer.status_code != 200 or media_type == "text/csv":
+        return
+    validator = strict(case.method, case.path, media_type)
+    if media_type != EVENTS:
+        validator.validate(json.loads(answer.content))
+        return
+    for line in answer.content.decode().splitlines():
+        if line.startswith("data: {"):
+            validator.validate(json.loads(line.removeprefix("data: ")))
 
 
 def guided(path: str, body: Any) -> Any:
@@ -83,3 +126,4 @@ def test_nothing_that_fits_or_breaks_the_description_gets_an_answer_that_it_does
     headers = bearer(stack.api_key)
     answer = case.call(base_url=uvicorn.url, headers=headers, timeout=30)
     case.validate_response(answer, checks=CHECKS, headers=headers)
+    check_that_nothing_is_kept_back(case, answer)

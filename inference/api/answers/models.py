@@ -12,10 +12,12 @@ class NanoPrices(Struct):
     cached_input: int | None
     output: int | None
     reasoning: int | None
+    per_image: int | UnsetType = UNSET
+    per_document: int | UnsetType = UNSET
 
 
 class Prices(Struct):
-    """What a model costs: EUR as exact decimal text, for `per_tokens` tokens of each kind."""
+    """What a model costs: EUR as exact decimal text, for `per_tokens` tokens of each kind, each image or document."""
 
     currency: Literal["EUR"]
     per_tokens: int
@@ -24,6 +26,18 @@ class Prices(Struct):
     output: str | None
     reasoning: str | None
     nano_euro: NanoPrices
+    per_image: str | UnsetType = UNSET
+    per_document: str | UnsetType = UNSET
+
+
+class ImageSizes(Struct):
+    """The sizes of pictures to choose from, or the bounds of their sides in pixels."""
+
+    default: str
+    only: list[str] | UnsetType = UNSET
+    smallest_side: int | UnsetType = UNSET
+    largest_side: int | UnsetType = UNSET
+    multiple_of: int | UnsetType = UNSET
 
 
 class Architecture(Struct):
@@ -69,6 +83,8 @@ class Model(Struct, rename={"class_": "class"}):
     context_length: int | UnsetType = UNSET
     max_output_tokens: int | UnsetType = UNSET
     default_output_tokens: int | UnsetType = UNSET
+    embedding_dimensions: list[int] | UnsetType = UNSET
+    image_sizes: ImageSizes | UnsetType = UNSET
 
 
 class ModelList(Struct):
