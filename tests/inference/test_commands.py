@@ -44,6 +44,17 @@ def test_a_model_says_how_it_thinks(prices):
         call_command("publish_model", "m", "--reasoning-parser", "harmony")
 
 
+def test_sizes_that_are_no_single_number_are_given_as_json(prices):
+    call_command("publish_model", "m", *SIZES, "--image-sizes", '{"only": ["512x512"], "default": "512x512"}')
+    call_command("publish_model", "m", "--embedding-dimensions", "[256, 128]")
+    model = ServedModel.objects.get()
+    assert (model.image_sizes, model.embedding_dimensions) == ({"only": ["512x512"], "default": "512x512"}, [256, 128])
+    with pytest.raises(CommandError, match=r"image_sizes: The default size is none"):
+        call_command("publish_model", "m", "--image-sizes", '{"largest": 512}')
+    with pytest.raises(CommandError, match="image-sizes"):
+        call_command("publish_model", "m", "--image-sizes", "large")
+
+
 def test_a_models_end_is_announced(prices):
     call_command("publish_model", "next", *SIZES)
     end = ("--lifecycle", "deprecated", "--deprecated-on", "2026-12-01", "--retires-on", "2027-06-01")

@@ -37,6 +37,10 @@ LIST_FIELDS = {
     "input-modality": "input_modalities",
     "output-modality": "output_modalities",
 }
+JSON_FIELDS = {
+    "embedding-dimensions": "JSON list of the sizes to which embeddings may be cut, such as [1024, 512]",
+    "image-sizes": """JSON of the sizes in which it draws, such as {"default": "512x512", "largest": 1024}""",
+}
 DATE_FIELDS = ("deprecated-on", "retires-on")
 
 
@@ -67,13 +71,15 @@ class Command(BaseCommand):
             parser.add_argument(f"--{option}", help=text)
         for option, text in NUMBER_FIELDS.items():
             parser.add_argument(f"--{option}", type=int, help=text)
+        for option, text in JSON_FIELDS.items():
+            parser.add_argument(f"--{option}", type=json.loads, metavar="JSON", help=text)
         parser.add_argument("--unpublished", action="store_true", help="prepare it without offering it yet")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publishes; fails with one sentence a field."""
         names = ["model_class", "lifecycle", "visibility", "reasoning_parser", "tool_parser", *LIST_FIELDS.values()]
-        names += [option.replace("-", "_") for option in (*TEXT_FIELDS, *NUMBER_FIELDS, *DATE_FIELDS)]
+        names += [option.replace("-", "_") for option in (*TEXT_FIELDS, *NUMBER_FIELDS, *JSON_FIELDS, *DATE_FIELDS)]
         fields = {name: options[name] for name in names if options[name] is not None}
         if options["replacement"] is not None:
             fields["replacement"] = ServedModel.objects.filter(model_id=options["replacement"]).first()
