@@ -31,6 +31,8 @@ from tests.live.planting import (
 )
 from tests.live.planting_completions import plant_completions
 from tests.live.planting_images import plant_images
+from tests.live.planting_responses import plant_responses
+from tests.live.planting_tensors import plant_tensors
 from tests.live.planting_tools import plant_tools
 from tests.live.searching import command_and_environment, contents, hidden, temporary, value_of
 from tests.relay import relayed
@@ -101,8 +103,10 @@ def planted(stack: Stack, started: float, control: dict[str, str], unlimited: No
             list(each.map(lambda server: plant(server, stack, found.words), servers))
             list(each.map(lambda server: plant_odd(server, stack, word), servers))
         plant_completions(talkative, stack, found.words)
+        plant_responses(talkative, stack, found.words)
         plant_images(talkative, stack, found.words)
         plant_tools(talkative, stack, found.words)
+        plant_tensors(talkative, stack, found.words)
         plant_failing(talkative, stack, word, failing)
         plant_unexpected(talkative, stack, word)
         found.spooled = plant_in_spool(talkative, stack, word)
