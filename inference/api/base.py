@@ -89,6 +89,8 @@ class ApiView(APIView):
             negotiator=self.get_content_negotiator(),
         )
         found.parser_context.clear()
+        # DRF's request finds this, as all that is Django's, only after a failed look at itself.
+        found.META = request.META
         return found
 
     def handler(self, method: str) -> Callable[..., Awaitable[Result]]:
@@ -101,7 +103,7 @@ class ApiView(APIView):
 
     async def admit(self, request: Request) -> None:
         """DRF's `initial`, awaited. Raises `ApiError`."""
-        for authenticator in self.get_authenticators():
+        for authenticator in request.authenticators or ():
             found = await authenticator.authenticate(request)  # type: ignore[misc]
             if found is not None:
                 request.user, request.auth = found
@@ -130,7 +132,7 @@ class ApiView(APIView):
     def parsed(self) -> Any:
         """The body, through the parser for its media type; raises `UnsupportedContentType`."""
         media_type = (self.request.content_type or "").partition(";")[0].strip().lower()
-        for parser in self.get_parsers():
+        for parser in self.request.parsers or ():
             if parser.media_type == media_type:
                 return parser.parse(self.request._request._stream, media_type)
         known = " or ".join(parser.media_type for parser in self.parser_classes)

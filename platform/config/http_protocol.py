@@ -4,7 +4,7 @@ What a request pays for the limits is next to nothing: no timer, only a note whe
 `check`, called once a second for every connection, looks at the clock.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from typing import Any
 
 import httptools
@@ -38,6 +38,16 @@ class Collected(list[bytes]):
         self.closed = True
 
 
+class Sent:
+    """What there is to wait for when it is done already."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+
+SENT = Sent()
+
+
 class Cycle(RequestResponseCycle):
     """One request's answer, whose head goes out together with the first piece of its body: one system call and one
     packet where uvicorn has two."""
@@ -46,9 +56,14 @@ class Cycle(RequestResponseCycle):
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]
         """ASGI's; no coroutine of its own for every token."""
-        if self.held is None and message["type"] == "http.response.body":
-            return super().send(message)
-        return self.send_first(message)
+        if self.held is not None or message["type"] == "http.response.start":
+            return self.send_first(message)
+        held_back = self.flow.write_paused or self.disconnected or self.response_complete
+        if self.chunked_encoding and not held_back and message.get("more_body") and (body := message.get("body")):
+            # A token, in the middle of an answer to a client that keeps up: what uvicorn's comes to.
+            self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+            return SENT
+        return super().send(message)
 
     async def send_first(self, message: Any) -> None:
         """Keeps the head until there is more."""
