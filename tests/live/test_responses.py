@@ -253,6 +253,24 @@ def test_codex_works_through_a_loop_of_calls(server, stack):
     assert ask(body)[0]["content"][0]["text"] == "made it"
 
 
+def test_a_model_of_gpt_oss_kind_thinks_calls_and_goes_on(uvicorn, stack):
+    """Its channels become items, and what it thought before a call goes back to it sealed."""
+    asked = {
+        "model": "demo-chat-harmony",
+        "instructions": "Be brief.",
+        "tools": [WEATHER],
+        "reasoning": {"effort": "low"},
+        "include": ["reasoning.encrypted_content"],
+    }
+    history: list[dict[str, Any]] = [{"role": "user", "content": "What is the weather in Hamburg?"}]
+    events = streamed(uvicorn, stack.api_key, input=history, **asked)
+    thought, called = events[-1]["response"]["output"]
+    assert (thought["type"], called["type"], called["name"]) == ("reasoning", "function_call", "get_weather")
+    result = {"type": "function_call_output", "call_id": called["call_id"], "output": "Rain, 7 degrees."}
+    history += [{**thought, "content": None}, called, result]
+    assert "Rain, 7 degrees." in whole(uvicorn, stack.api_key, input=history, **asked).output_text
+
+
 CUSTOM = {"type": "custom", "name": "apply_patch", "description": "Edits files."}
 
 
