@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from inference.embedded_triton import EmbeddedTriton
 from tests.engines import ROOT
-from tests.triton.tensors import infer, outputs, text
+from tests.triton.tensors import file, infer, number, outputs, text
 
 
 def embedded(triton: EmbeddedTriton, *texts: str) -> tuple[np.ndarray, list[int]]:
@@ -73,3 +73,23 @@ def test_directives_spoil_an_answer_and_are_no_part_of_the_text(triton: Embedded
     failed = infer(triton, "demo-embed", text("TEXT", "[[fail]]harbour", shape=[1, 1]))
     assert failed.status_code == 500
     assert "harbour" not in failed.text
+
+
+def test_log_holds_nothing_of_a_request(triton: EmbeddedTriton) -> None:
+    canary = "kingfisher4182"
+    for model, inputs in (
+        ("demo-embed", [text("TEXT", f"{canary} [[fail]]", shape=[1, 1])]),
+        ("demo-rerank", [text("QUERY", canary), text("DOCUMENTS", f"{canary} [[fail]]")]),
+        ("demo-image", [text("prompt", f"{canary} [[fail]]"), number("width", 8), number("height", 8)]),
+        (
+            "demo-image",
+            [text("prompt", canary), number("width", 8), number("height", 8), file("image", canary.encode())],
+        ),
+    ):
+        answer = infer(triton, model, *inputs)
+        assert answer.status_code in (400, 500)
+        assert canary not in answer.text
+    assert triton.log_path
+    log = triton.log_path.read_text(errors="replace")
+    assert "demo-embed" in log
+    assert canary not in log
