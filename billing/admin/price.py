@@ -45,6 +45,7 @@ class PriceForm(forms.ModelForm):
     document_eur = EuroField(
         label="Document",
         required=False,
+        max_value=1000,
         help_text="EUR per document that is ranked; empty: no price. Rerankers need one.",
     )
     effective_from = forms.SplitDateTimeField(

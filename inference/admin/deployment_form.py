@@ -15,11 +15,26 @@ from inference.tensor_presets import PRESETS
 class TensorMapField(forms.JSONField):
     """JSON over several lines; nothing where there is no map."""
 
-    widget = forms.Textarea(attrs={"rows": 16, "cols": 90, "spellcheck": "false", "class": "hanse-code"})
+    widget = forms.Textarea(attrs={"rows": 18, "cols": 90, "spellcheck": "false", "class": "hanse-code"})
 
     def prepare_value(self, value: Any) -> Any:
-        """Indented."""
-        return json.dumps(value, indent=2) if isinstance(value, dict) and value else super().prepare_value(value or "")
+        """A line for each tensor."""
+        return in_lines(value) if isinstance(value, dict) and value else super().prepare_value(value or "")
+
+
+def in_lines(tensor_map: dict[str, Any]) -> str:
+    """A tensor map as JSON text, a line for each tensor."""
+    parts = []
+    for name, value in tensor_map.items():
+        text = json.dumps(value)
+        if isinstance(value, list) and value:
+            text = "[\n" + ",\n".join(f"    {json.dumps(one)}" for one in value) + "\n  ]"
+        elif isinstance(value, dict) and value:
+            text = (
+                "{\n" + ",\n".join(f"    {json.dumps(key)}: {json.dumps(one)}" for key, one in value.items()) + "\n  }"
+            )
+        parts.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}"
 
 
 class DeploymentForm(forms.ModelForm):
@@ -60,7 +75,7 @@ class DeploymentForm(forms.ModelForm):
             cleaned["tensor_map"] = preset.tensor_map
             # To be seen and changed, should it not fit.
             shown = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-            shown[self.add_prefix("tensor_map")] = json.dumps(preset.tensor_map, indent=2)
+            shown[self.add_prefix("tensor_map")] = in_lines(preset.tensor_map)
             self.data = shown
         cleaned["tensor_map"] = cleaned.get("tensor_map") or {}
         return cleaned

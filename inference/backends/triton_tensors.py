@@ -1,7 +1,7 @@
 """Triton models that generate no text, over KServe's `/infer` with binary tensors and the operator's tensor map."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -20,9 +20,11 @@ from inference.tensor_map import TensorMap
 # More than the hidden states of 64 long texts, or dozens of pictures, take.
 MAX_ANSWER_BYTES = 512 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-# Measured: laying texts out, and reading vectors or pixels, whichever is dearer.
+# Measured: laying texts, files and token ids out, and making vectors or pixels of what was read.
 MS_PER_VALUE = 1e-3
-MS_PER_BYTE = 2e-6
+MS_PER_BYTE_SENT = 1e-6
+MS_PER_TOKEN_ID = 4e-5
+MS_PER_BYTE_READ = 5e-6
 NO_ANSWER = "The model's answer could not be read."
 
 
@@ -45,8 +47,7 @@ class TritonTensors:
         tensor_map = target.tensor_map
         if tensor_map is None:
             raise unavailable()
-        size = sum(map(len, values.values())) * MS_PER_VALUE + _bytes_in(values) * MS_PER_BYTE
-        body, head_bytes = await beside_the_loop(size, infer_request, tensor_map, values, batch)
+        body, head_bytes = await beside_the_loop(_layout_ms(values), infer_request, tensor_map, values, batch)
         headers = {"content-type": "application/octet-stream", HEADER: str(head_bytes), **target.headers}
         try:
             with await send("POST", f"{target.model_url}/infer", headers=headers, body=body) as response:
@@ -59,7 +60,7 @@ class TritonTensors:
         ids = values.get("input_ids")
         lengths = [len(text) for text in ids] if ids else None
         return await beside_the_loop(
-            size * MS_PER_BYTE, infer_results, tensor_map, parts, header_bytes or size, batch, lengths
+            size * MS_PER_BYTE_READ, infer_results, tensor_map, parts, header_bytes or size, batch, lengths
         )
 
 
@@ -84,8 +85,17 @@ def infer_results(
         raise BackendFailed(NO_ANSWER) from None
 
 
-def _bytes_in(values: Mapping[str, Sequence[Any]]) -> int:
-    return sum(len(value) for many in values.values() for value in many if isinstance(value, str | bytes))
+def _layout_ms(values: Values) -> float:
+    """What `infer_request` takes at most."""
+    found = 0.0
+    for many in values.values():
+        for value in many:
+            found += MS_PER_VALUE
+            if isinstance(value, list):
+                found += len(value) * MS_PER_TOKEN_ID
+            elif isinstance(value, str | bytes):
+                found += len(value) * MS_PER_BYTE_SENT
+    return found
 
 
 def _header_bytes(response: EngineResponse) -> int:

@@ -43,7 +43,7 @@ async def embeddings(request: EmbeddingsRequest, inputs: Inputs, principal: Prin
     async def answer() -> bytes:
         vectors = await side_by_side(batches(len(texts), offer), call)
         return await beside_the_loop(
-            encoding_ms(sum(part.size for part in vectors)),
+            encoding_ms(sum(part.size for part in vectors), as_base64=request.encoding_format == "base64"),
             _body,
             vectors,
             request,
