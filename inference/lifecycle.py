@@ -19,8 +19,9 @@ FLUSH_SECONDS = 30.0
 CANCELLED_SECONDS = 2.0
 # New objects before the garbage collector looks at them; Python's 700 are fewer than one request makes.
 GARBAGE_THRESHOLD = 10_000
-# How long a thread that computes (a large request's) may keep the event loop from going on; Python's default is 5 ms.
-SWITCH_SECONDS = 0.001
+# How long a thread that computes (a large request's, the catalogue's every few seconds) may keep the event loop from
+# going on; Python's default is 5 ms. uvloop asks for the interpreter anew for each of its callbacks, so waits add up.
+SWITCH_SECONDS = 0.0002
 
 # Set once this process ends: it finishes what it has begun and begins nothing new.
 draining = asyncio.Event()
