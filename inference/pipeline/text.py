@@ -56,6 +56,7 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
     """
     offer = asked.offer
     tooling = _offered(conversation, offer)
+    _check_sight(conversation, offer)
     structure = guided_structure(tooling, conversation.structure)
     chosen = await beside_the_loop(token_ids_ms(conversation.sampling), _chosen, conversation.sampling, offer, tooling)
     prompt = await _rendered(conversation, offer, tooling, structure, variables_bytes)
@@ -73,7 +74,7 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
         stop=conversation.stop,
         top_logprobs=conversation.top_logprobs,
         structure=structure,
-        images=await _pictures(conversation, offer),
+        images=await load_pictures(conversation.pictures) if conversation.pictures else (),
         param=conversation.param,
     )
 
@@ -143,14 +144,11 @@ def _unthinking(variables: dict[str, Any], offer: Offer) -> dict[str, Any]:
     return {**variables, "enable_thinking": False}
 
 
-async def _pictures(conversation: Conversation, offer: Offer) -> tuple[bytes, ...]:
-    """The files of the conversation's images. Raises `InvalidRequest`."""
+def _check_sight(conversation: Conversation, offer: Offer) -> None:
+    """Raises `InvalidRequest` for images where the model or its template takes none."""
     pictures = conversation.pictures
-    if not pictures:
-        return ()
-    if "image" not in offer.input_modalities or assets_of(offer).chat_template.habits.image is None:
+    if pictures and ("image" not in offer.input_modalities or assets_of(offer).chat_template.habits.image is None):
         raise unsupported(pictures[0].param)
-    return await load_pictures(pictures)
 
 
 async def prompt_size(prompt: str, offer: Offer, wanted: int | None) -> tuple[int, bool]:
