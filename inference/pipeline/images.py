@@ -16,10 +16,11 @@ from inference.admission import too_long
 from inference.api.schemas.images import ImageRequest
 from inference.catalogue import Offer
 from inference.image_abilities import abilities_of, check_abilities, size_for
-from inference.images.drawing import Drawing
+from inference.images.drawing import Drawing, Output
 from inference.images.finishing import Finished, finish
 from inference.images.sources import Sources, load_sources
 from inference.images.threads import beside
+from inference.large_requests import beside_the_loop
 from inference.meter import CHARACTERS_PER_TOKEN, settle_broken_off
 from inference.pipeline.answer import Answer, Arrival
 from inference.pipeline.attempts import inferred
@@ -27,8 +28,8 @@ from inference.pipeline.in_order import in_order
 from inference.pipeline.text import Asked
 from inference.pipeline.work import AT_ONCE, admitted, work_meter
 from inference.tokenization import count_tokens
-from inference.wire.images import ImageEncoder
-from inference.work_meter import WorkMeter
+from inference.wire.images import MS_PER_BYTE, ImageEncoder
+from inference.work_meter import Handed, WorkMeter
 
 
 async def images(request: ImageRequest, drawing: Drawing, principal: Principal, arrival: Arrival) -> Answer:
@@ -45,20 +46,31 @@ async def images(request: ImageRequest, drawing: Drawing, principal: Principal, 
     sources = await load_sources(drawing.pictures, drawing.mask)
     drawing = replace(drawing, size=size_for(drawing, sources.size, asked.offer))
     meter = work_meter(asked)
-    meter.hand(tokens, source)
+    handed = meter.hand(tokens, source)
     encoder = ImageEncoder(
         edit=edit,
         created=int(arrival.started_at),
         output_format=drawing.output.format.lower(),
         quality=request.quality,
-        input_tokens=tokens,
     )
-    made = drawn(drawing, sources, asked, meter)
+    made = drawn(drawing, sources, asked, meter, handed)
     if asked.streamed:
-        return Answer(asked.headers, frames=made, encode=encoder.frame)
+        return Answer(asked.headers, frames=_frames(made, encoder, meter))
     async with aclosing(made):
         finished = [image async for image in made]
-    return Answer(asked.headers, body=encoder.whole(finished))
+    size = sum(len(image.base64) for image in finished)
+    body = await beside_the_loop(size * MS_PER_BYTE, encoder.whole, finished, meter.entry.input_tokens)
+    return Answer(asked.headers, body=body)
+
+
+async def _frames(
+    made: AsyncGenerator[Finished, None], encoder: ImageEncoder, meter: WorkMeter
+) -> AsyncGenerator[bytes, None]:
+    """The events of a stream."""
+    async with aclosing(made):
+        async for image in made:
+            effort = len(image.base64) * MS_PER_BYTE
+            yield await beside_the_loop(effort, encoder.frame, image, meter.entry.input_tokens)
 
 
 async def _prompt_tokens(drawing: Drawing, offer: Offer) -> tuple[int, TokenSource]:
@@ -79,13 +91,15 @@ async def _prompt_tokens(drawing: Drawing, offer: Offer) -> tuple[int, TokenSour
     return total, TokenSource.COUNTED
 
 
-async def drawn(drawing: Drawing, sources: Sources, asked: Asked, meter: WorkMeter) -> AsyncGenerator[Finished, None]:
+async def drawn(
+    drawing: Drawing, sources: Sources, asked: Asked, meter: WorkMeter, handed: Handed
+) -> AsyncGenerator[Finished, None]:
     """The images in their order; the last only after the usage record is committed.
 
     Raises `ApiError`. A client that leaves pays for the images that were made; of an answer that fails, for none.
     """
     values = _values(drawing, sources, asked.offer)
-    work = partial(_draw, drawing=drawing, offer=asked.offer, meter=meter)
+    work = partial(_draw, output=drawing.output, offer=asked.offer, meter=meter, handed=handed)
     left = drawing.n
     try:
         async with aclosing(in_order(values, work, at_once=AT_ONCE)) as made:
@@ -105,11 +119,16 @@ async def drawn(drawing: Drawing, sources: Sources, asked: Asked, meter: WorkMet
         raise
 
 
-async def _draw(values: dict[str, list[Any]], *, drawing: Drawing, offer: Offer, meter: WorkMeter) -> Finished:
+async def _draw(
+    values: dict[str, list[Any]], *, output: Output, offer: Offer, meter: WorkMeter, handed: Handed
+) -> Finished:
     """One image. Raises `ApiError`."""
     found = await inferred(values, offer, meter)
     meter.made(1)
-    return await beside(finish, found["image"][0], drawing.output)
+    if "tokens" in found:
+        # Of the prompt, which is the same each time.
+        meter.reported(handed, int(sum(found["tokens"])))
+    return await beside(finish, found["image"][0], output)
 
 
 def _values(drawing: Drawing, sources: Sources, offer: Offer) -> list[dict[str, list[Any]]]:

@@ -10,23 +10,24 @@ from inference.images.finishing import Finished
 # The qualities that OpenAI's answers name; a model here knows none.
 QUALITIES = ("low", "medium", "high", "xhigh", "max")
 
+# Measured: an image is copied a few times on its way into JSON.
+MS_PER_BYTE = 4e-6
+
 _encode = msgspec.json.Encoder().encode
 
 
 class ImageEncoder:
     """Writes the answer to one request."""
 
-    def __init__(
-        self, *, edit: bool, created: int, output_format: str, quality: str | None = None, input_tokens: int = 0
-    ) -> None:
+    def __init__(self, *, edit: bool, created: int, output_format: str, quality: str | None = None) -> None:
         """`created` in Unix seconds; `output_format` and `quality` as clients name them."""
         self._kind = "image_edit.completed" if edit else "image_generation.completed"
         self._created = created
         self._format = output_format
         self._quality = quality if quality in QUALITIES else None
-        self._tokens = input_tokens
+        self._told = 0
 
-    def whole(self, images: Sequence[Finished]) -> bytes:
+    def whole(self, images: Sequence[Finished], input_tokens: int) -> bytes:
         """The JSON body with all images; its size is that of the first."""
         body: dict[str, Any] = {
             "created": self._created,
@@ -34,15 +35,15 @@ class ImageEncoder:
             "background": _background(images),
             "output_format": self._format,
             "size": _size(images[0]),
-            "usage": _usage(self._tokens),
+            "usage": _usage(input_tokens),
         }
         if self._quality is not None:
             body["quality"] = self._quality
         return _encode(body)
 
-    def frame(self, image: Finished) -> bytes:
-        """The event of one image. The prompt's tokens are in the first, so that all events add up to the request."""
-        tokens, self._tokens = self._tokens, 0
+    def frame(self, image: Finished, input_tokens: int) -> bytes:
+        """The event of one image. `input_tokens`: of the request as far as is known now, to which all events add up."""
+        tokens, self._told = input_tokens - self._told, input_tokens
         event = {
             "type": self._kind,
             "b64_json": _text(image),

@@ -11,6 +11,8 @@ import numpy as np
 
 NUMBERS = {"INT32": "<i4", "INT64": "<i8", "FP32": "<f4", "UINT8": "u1"}
 DTYPES = {"uint8": "UINT8", "float32": "FP32"}
+# What it counts, whatever the prompt.
+TOKENS = 11
 Answer = bytes | np.ndarray | int
 
 
@@ -89,7 +91,7 @@ def tensors(body: bytes, head: int) -> dict[str, Any]:
 
 
 def answer(made: Answer) -> bytes:
-    """The HTTP response with one output tensor, `made`."""
+    """The HTTP response with the picture `made`, and a count of tokens."""
     if isinstance(made, int):
         said = b'{"error":"canary: what the engine says"}'
         return b"HTTP/1.1 %d Error\r\ncontent-length: %d\r\n\r\n%b" % (made, len(said), said)
@@ -97,7 +99,11 @@ def answer(made: Answer) -> bytes:
         data, shape, kind = struct.pack("<I", len(made)) + made, [1], "BYTES"
     else:
         data, shape, kind = made.tobytes(), list(made.shape), DTYPES[str(made.dtype)]
-    size = {"binary_data_size": len(data)}
-    head = json.dumps({"outputs": [{"name": "picture", "datatype": kind, "shape": shape, "parameters": size}]}).encode()
+    outputs = [
+        {"name": "picture", "datatype": kind, "shape": shape, "parameters": {"binary_data_size": len(data)}},
+        {"name": "count", "datatype": "INT32", "shape": [1], "parameters": {"binary_data_size": 4}},
+    ]
+    data += struct.pack("<i", TOKENS)
+    head = json.dumps({"outputs": outputs}).encode()
     fields = b"inference-header-content-length: %d\r\ncontent-length: %d" % (len(head), len(head) + len(data))
     return b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b%b" % (fields, head, data)
