@@ -66,16 +66,20 @@ class TensorModel:
     def execute(self, requests: list[Any]) -> None:
         """Hand every request to a thread; responses follow through their senders."""
         for request in requests:
-            self._threads.submit(self._respond, request, request.get_response_sender())
+            tensors, orders = self._read(request)
+            if "crash" in orders.flags:
+                # Here, where Triton waits for the process and notices that it dies.
+                os._exit(1)
+            self._threads.submit(self._respond, tensors, orders, request.get_response_sender())
 
     def finalize(self) -> None:
         """Ends what waits."""
         self._stopped.set()
         self._threads.shutdown()
 
-    def _respond(self, request: Any, sender: Any) -> None:
+    def _respond(self, tensors: dict[str, Any], orders: Orders, sender: Any) -> None:
         try:
-            outputs = self._outputs(request)
+            outputs = self._outputs(tensors, orders)
             response = pb_utils.InferenceResponse([pb_utils.Tensor(name, value) for name, value in outputs.items()])
         except ValueError as error:
             response = _error(str(error), pb_utils.TritonError.INVALID_ARG)
@@ -84,15 +88,18 @@ class TensorModel:
             response = _error(f"{self.name} failed: {type(error).__name__}", pb_utils.TritonError.INTERNAL)
         sender.send(response, flags=FINAL)
 
-    def _outputs(self, request: Any) -> dict[str, Any]:
-        tensors = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+    def _read(self, request: Any) -> tuple[dict[str, Any], Orders]:
+        """A request's tensors by name, their texts without directives."""
+        # Copies: a request's memory is only there while `execute` runs.
+        tensors = {tensor.name(): np.array(tensor.as_numpy()) for tensor in request.inputs()}
         orders = Orders()
         for name in self.texts:
             if name in tensors:
                 read = [orders.read(text.decode("utf-8", "replace")) for text in tensors[name].reshape(-1)]
                 tensors[name] = np.asarray(read, dtype=np.object_).reshape(tensors[name].shape)
-        if "crash" in orders.flags:
-            os._exit(1)
+        return tensors, orders
+
+    def _outputs(self, tensors: dict[str, Any], orders: Orders) -> dict[str, Any]:
         if orders.delay or "hang" in orders.flags:
             self._stopped.wait(None if "hang" in orders.flags else orders.delay)
         if "fail" in orders.flags:
