@@ -14,7 +14,7 @@ from inference.catalogue import Catalogue, Offer
 from inference.choices import every_choice
 from inference.conversation import Conversation, Tooling
 from inference.errors import InvalidRequest
-from inference.forced_calls import guided_structure
+from inference.forced_calls import guided_structure, guiding_ms
 from inference.generation import EventStream, Generation, Sampling, Structure
 from inference.images import load_pictures
 from inference.large_requests import beside_the_loop
@@ -57,7 +57,7 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
     offer = asked.offer
     tooling = _offered(conversation, offer)
     _check_sight(conversation, offer)
-    structure = guided_structure(tooling, conversation.structure)
+    structure = await _guided(tooling, conversation)
     chosen = await beside_the_loop(token_ids_ms(conversation.sampling), _chosen, conversation.sampling, offer, tooling)
     prompt = await _rendered(conversation, offer, tooling, structure, variables_bytes)
     wanted = conversation.output_limit
@@ -82,8 +82,15 @@ async def generation_of(conversation: Conversation, asked: Asked, *, variables_b
 async def prompt_of(conversation: Conversation, offer: Offer, *, variables_bytes: int) -> str:
     """The rendered prompt alone, as of `generation_of`, however long it is."""
     tooling = _offered(conversation, offer)
-    structure = guided_structure(tooling, conversation.structure)
+    _check_sight(conversation, offer)
+    structure = await _guided(tooling, conversation)
     return await _rendered(conversation, offer, tooling, structure, variables_bytes)
+
+
+async def _guided(tooling: Tooling | None, conversation: Conversation) -> Structure | None:
+    """What the engine is to be held to."""
+    wanted = conversation.structure
+    return await beside_the_loop(guiding_ms(tooling, wanted), guided_structure, tooling, wanted)
 
 
 async def _rendered(
