@@ -51,7 +51,7 @@ def check_deployment(deployment: Deployment) -> DeploymentReport:
                 problems.append(f"Triton at {target.url} says that the model {target.triton_model} is not ready.")
             response = client.get(f"{model}/config")
             if response.status_code == 200:
-                problems += _misfits(target, response.json())
+                problems += _misfits(target, response.json(), images="image" in deployment.model.input_modalities)
             else:
                 problems.append(f"Triton at {target.url} has no configuration of the model {target.triton_model}.")
             if not problems and not _works(client, target):
@@ -63,10 +63,10 @@ def check_deployment(deployment: Deployment) -> DeploymentReport:
     return DeploymentReport(deployment=deployment.name, problems=problems)
 
 
-def _misfits(target: Target, config: dict[str, Any]) -> list[str]:
+def _misfits(target: Target, config: dict[str, Any], *, images: bool) -> list[str]:
     if target.tensor_map is not None:
         return tensor_misfits(target.tensor_map, config)
-    return misfits(target.adapter, config)
+    return misfits(target.adapter, config, images=images)
 
 
 def _works(client: httpx.Client, target: Target) -> bool:

@@ -38,10 +38,18 @@ CONTRACTS: dict[str, Contract] = {
 }
 
 
-def misfits(adapter: str, config: dict[str, Any]) -> list[str]:
-    """What of Triton's `config` does not fit the adapter, a sentence each; empty when all does."""
+# What an engine takes whose model looks at images.
+IMAGES = {"image": "TYPE_STRING"}
+
+
+def misfits(adapter: str, config: dict[str, Any], *, images: bool = False) -> list[str]:
+    """What of Triton's `config` does not fit the adapter, a sentence each; empty when all does.
+
+    `images`: the model is offered as one that takes them.
+    """
     contract = CONTRACTS[adapter]
     found = [
+        *(_tensor_misfits("input", IMAGES, config.get("input", [])) if images else ()),
         *_tensor_misfits("input", contract.inputs, config.get("input", [])),
         *_tensor_misfits("output", contract.outputs, config.get("output", [])),
     ]

@@ -9,7 +9,7 @@ from inference.backends.triton_contract import CONTRACTS, misfits
 from inference.backends.triton_errors import backend_error
 from inference.backends.triton_vllm import _Answer, chosen_tokens, request_body, sampling_parameters
 from inference.errors import BackendFailed, BackendUnavailable, ContextLengthExceeded, EngineRefused
-from inference.generation import Finish, Generation, Sampling, Target, TextDelta, Usage
+from inference.generation import Finish, Generation, Sampling, Structure, Target, TextDelta, Usage
 
 
 def generation(**fields) -> Generation:
@@ -199,3 +199,35 @@ def test_what_does_not_fit_is_named():
     sentences = " ".join(misfits("triton_vllm", config))
     for part in ("text_input is TYPE_INT32", "finish_reason (TYPE_STRING) is missing", "image_grid", "not decoupled"):
         assert part in sentences
+
+
+def test_an_engine_of_a_model_that_sees_takes_images():
+    contract = CONTRACTS["triton_vllm"]
+    config = {
+        "input": [{"name": name, "data_type": dtype} for name, dtype in contract.inputs.items()],
+        "output": [{"name": name, "data_type": dtype} for name, dtype in contract.outputs.items()],
+        "model_transaction_policy": {"decoupled": True},
+    }
+    assert misfits("triton_vllm", config) == []
+    assert misfits("triton_vllm", config, images=True) == ["The input image (TYPE_STRING) is missing."]
+    config["input"].append({"name": "image", "data_type": "TYPE_STRING", "optional": True})
+    assert misfits("triton_vllm", config, images=True) == []
+
+
+@pytest.mark.parametrize("key", ["structured_outputs", "guided_decoding", "none"])
+def test_a_form_is_sent_as_the_engine_wants_it(key):
+    wanted = target(options={"guided_decoding": key})
+    for structure, inner in (
+        (Structure('{"type":"null"}'), {"json": {"type": "null"}}),
+        (Structure(), {"json_object": True}),
+    ):
+        sent = sampling_parameters(generation(structure=structure), wanted)
+        assert ({name: json.loads(value) for name, value in sent.items() if name != "max_tokens"}) == (
+            {} if key == "none" else {key: inner}
+        )
+
+
+def test_images_are_sent_in_base64():
+    body = json.loads(request_body(generation(images=(b"\x89PNG", b"\xff\xd8")), target()))
+    assert body["image"] == ["iVBORw==", "/9g="]
+    assert "image" not in json.loads(request_body(generation(), target()))
