@@ -132,8 +132,8 @@ async def test_the_sdk_streams_what_it_gets_whole(client, async_client):
     assert (await async_client.completions.create(**question)).choices[0].text == answer.choices[0].text
 
 
-def test_sixteen_tokens_are_the_default(server, stack):
-    answer = whole(server, stack, prompt="[[n=100]]")
+def test_sixteen_tokens_are_the_default(uvicorn, stack):
+    answer = whole(uvicorn, stack, prompt="[[n=100]]")
     assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (16, "length")
 
 
@@ -149,21 +149,21 @@ def test_token_ids_are_a_prompt_too(server, stack):
     ("prompt", "param"),
     [([5, 99_999], "prompt"), ([[5], [2**70]], "prompt[1]"), ([TOKENIZER.encode("ü😀")[:-1]], "prompt[0]")],
 )
-def test_token_ids_that_make_no_text_are_refused(server, stack, prompt, param):
-    check(ask(server, stack, prompt=prompt), 400, "invalid_request_error", "invalid_value", param)
+def test_token_ids_that_make_no_text_are_refused(uvicorn, stack, prompt, param):
+    check(ask(uvicorn, stack, prompt=prompt), 400, "invalid_request_error", "invalid_value", param)
 
 
 @pytest.mark.parametrize("prompt", [None, "", [""]])
-def test_without_a_prompt_a_document_begins(server, stack, prompt):
-    answer = whole(server, stack, prompt=prompt)
+def test_without_a_prompt_a_document_begins(uvicorn, stack, prompt):
+    answer = whole(uvicorn, stack, prompt=prompt)
     assert answer.choices[0].text
     assert answer.usage.prompt_tokens == 1
 
 
-def test_a_prompt_is_taken_as_it_is(server, stack):
+def test_a_prompt_is_taken_as_it_is(uvicorn, stack):
     # Templates of their own are what clients of this endpoint come for: no turn of the operator's stands before it.
     prompt = "<|im_start|>user\n[[echo=raw]]<|im_end|>\n<|im_start|>assistant\n"
-    assert whole(server, stack, prompt=prompt).choices[0].text == "raw"
+    assert whole(uvicorn, stack, prompt=prompt).choices[0].text == "raw"
 
 
 def test_the_prompt_is_echoed_once_for_each_choice(server, stack):
@@ -190,21 +190,21 @@ def test_logprobs_are_four_arrays_that_fit_the_text(server, stack, logprobs):
         assert [value for piece in pieces if piece for value in piece[name]] == getattr(found, name)
 
 
-def test_the_best_are_those_of_the_highest_mean_logprob(server, stack, triton):
+def test_the_best_are_those_of_the_highest_mean_logprob(uvicorn, stack, triton):
     options = {"prompt": ["Tell me a story.", "Write a poem."], "seed": 11, "max_tokens": 8}
     before = measure(triton.metrics_url, "demo_chat_tokens_total")
-    answer = whole(server, stack, **options, n=2, best_of=5)
+    answer = whole(uvicorn, stack, **options, n=2, best_of=5)
     # All that were made are paid for, the prompt once.
     assert answer.usage.completion_tokens == measure(triton.metrics_url, "demo_chat_tokens_total") - before == 80
     assert answer.usage.prompt_tokens == sum(map(TOKENIZER.count, options["prompt"]))
     assert [choice.logprobs for choice in answer.choices] == [None] * 4
-    every = whole(server, stack, **options, n=5, logprobs=0).choices
+    every = whole(uvicorn, stack, **options, n=5, logprobs=0).choices
     ranked = []
     for first in (0, 5):
         ordered = sorted(every[first : first + 5], key=lambda choice: -statistics.fmean(choice.logprobs.token_logprobs))
         ranked += [choice.text for choice in ordered[:2]]
     assert [choice.text for choice in answer.choices] == ranked
-    with_logprobs = whole(server, stack, **options, n=1, best_of=3, logprobs=1)
+    with_logprobs = whole(uvicorn, stack, **options, n=1, best_of=3, logprobs=1)
     assert all(len(choice.logprobs.tokens) == 8 for choice in with_logprobs.choices)
 
 
@@ -214,38 +214,40 @@ def test_a_gap_is_filled_by_the_models_own_template(server, stack):
     answer = ask(server, stack, model="without-gaps", prompt="before", suffix="after")
     check(answer, 400, "invalid_request_error", "unsupported_parameter", "suffix")
     assert whole(server, stack, model="without-gaps", prompt="[[echo=all of it]]", suffix="").choices[0].text
+    filled = whole(server, stack, model="demo-chat", prompt="def add(a, b):", suffix="    return total")
+    assert filled.choices[0].text
 
 
-def test_sampling_fields_and_vllm_extras_are_taken(server, stack):
+def test_sampling_fields_and_vllm_extras_are_taken(uvicorn, stack):
     options: dict[str, Any] = {"presence_penalty": 0.5, "frequency_penalty": -0.5, "top_p": 0.9, "temperature": 1.2}
     options |= {"top_k": 10, "min_p": 0.05, "repetition_penalty": 1.1, "min_tokens": 12, "user": "x", "unknown": [None]}
-    assert whole(server, stack, prompt="[[echo=short]]", max_tokens=20, **options).usage.completion_tokens >= 12
-    forced = whole(server, stack, prompt="Hi", logit_bias={"300": 100}, max_tokens=3, logprobs=0)
+    assert whole(uvicorn, stack, prompt="[[echo=short]]", max_tokens=20, **options).usage.completion_tokens >= 12
+    forced = whole(uvicorn, stack, prompt="Hi", logit_bias={"300": 100}, max_tokens=3, logprobs=0)
     assert len({*forced.choices[0].logprobs.tokens}) == 1
-    stopped = whole(server, stack, prompt="[[echo=one two three four]]", stop=["never", " three"])
+    stopped = whole(uvicorn, stack, prompt="[[echo=one two three four]]", stop=["never", " three"])
     assert (stopped.choices[0].text, stopped.choices[0].finish_reason) == ("one two", "stop")
 
 
-def test_a_prompt_that_is_too_long_is_told_by_its_field(server, stack):
+def test_a_prompt_that_is_too_long_is_told_by_its_field(uvicorn, stack):
     for prompt in ("word " * 3000, ["Hi", "word " * 3000], [300] * 3000):
         error = check(
-            ask(server, stack, prompt=prompt), 400, "invalid_request_error", "context_length_exceeded", "prompt"
+            ask(uvicorn, stack, prompt=prompt), 400, "invalid_request_error", "context_length_exceeded", "prompt"
         )
         assert "maximum context length is 2048 tokens. However, your prompt resulted in" in error["message"]
 
 
-def test_only_models_that_complete_texts_do(server, stack):
+def test_only_models_that_complete_texts_do(uvicorn, stack):
     error = check(
-        ask(server, stack, model="unheard-of", prompt="Hi"), 404, "invalid_request_error", "model_not_found", "model"
+        ask(uvicorn, stack, model="unheard-of", prompt="Hi"), 404, "invalid_request_error", "model_not_found", "model"
     )
     assert "unheard-of" in error["message"]
-    chat = call(server, stack.api_key, json={"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]})
+    chat = call(uvicorn, stack.api_key, json={"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]})
     check(chat, 404, "invalid_request_error", "model_not_found", "model")
 
 
-def test_it_has_a_scope_of_its_own(server, stack):
-    key = stack.manage_json("issue_key", stack.organization, f"chat only {server.name}", "--scope", "chat")["key"]
-    answer = call(server, key, path=PATH, json={"model": MODEL, "prompt": "Hi"})
+def test_it_has_a_scope_of_its_own(uvicorn, stack):
+    key = stack.manage_json("issue_key", stack.organization, f"chat only {uvicorn.name}", "--scope", "chat")["key"]
+    answer = call(uvicorn, key, path=PATH, json={"model": MODEL, "prompt": "Hi"})
     check(answer, 403, "permission_error", "missing_scope")
 
 
