@@ -132,12 +132,18 @@ def drawings(results: Results) -> list[Drawing]:
     ]
     first = [group(results, f"{level} at once", f"ttft_p50_{level}") for level in (1, 16, 128)]
     crowd = [group(results, share, f"crowd_gap_{share}") for share in ("p50", "p99")]
+    calls = (("one embedding", "embed_1"), ("64 embeddings", "embed_64"), ("32 documents", "rerank"))
+    others = [
+        *(group(results, label, f"{key}_cpu") for label, key in calls),
+        group(results, "a response", "responses_cpu"),
+    ]
     shapes = (("4 messages", "few_128k"), ("200 messages", "many_128k"))
     history = [group(results, label, f"history_cpu_{key}", goal=3) for label, key in shapes]
     block = [group(results, label, f"history_block_max_{key}", goal=5) for label, key in shapes]
     charts = [
         ("CPU of a request, not streamed, µs", cpu, 0),
         ("CPU of a chunk, µs", chunk, 0),
+        ("CPU of a request to other endpoints, µs", others, 0),
         ("Added latency, p50, ms", latency, 2),
         ("Added time to the first token, p50, ms", first, 2),
         ("A history of 200 kB: CPU, ms", history, 1),

@@ -81,9 +81,9 @@ def test_table_shows_only_what_was_measured():
 
 
 def test_picture_is_well_formed_and_shows_what_was_measured():
-    hanse = {"cpu_request": 300.0, "total_p50_16": 11.5, "crowd_gap_p50": 103.0}
+    hanse = {"cpu_request": 300.0, "total_p50_16": 11.5, "crowd_gap_p50": 103.0, "embed_64_cpu": 777.0}
     once = {"engine": {"total_p50_16": 10.0, "crowd_gap_p50": 101.0}, "relay": {"cpu_request": 200.0}, "hanse": hanse}
     drawn = picture(Results([(0, 120.0), (50_000, 121.0)], [], once))
     texts = [element.text for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - our own
-    assert {"300", "200", "1.50", "2.0", "125"} <= set(texts)
+    assert {"300", "200", "1.50", "2.0", "125", "64 embeddings", "777"} <= set(texts)
     assert "A history of 200 kB: CPU, ms" not in texts
