@@ -28,7 +28,7 @@ class ToolNames:
         """
         name = tool.name
         if name in self._offered and tool.namespace is not None:
-            name = f"{tool.namespace[: LONGEST - 2 - len(name)]}__{name}"
+            name = f"{tool.namespace[: max(0, LONGEST - 2 - len(name))]}__{name}"
         if name in self._offered:
             return None
         self._offered[name] = tool

@@ -1,6 +1,7 @@
 """The Responses API through the whole stack, as OpenAI's SDK and agents see it."""
 
 import base64
+import io
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import openai
 import pytest
 from openai.types.responses import Response
+from PIL import Image
 from pydantic import BaseModel
 
 from tests.inference.wire.openai_responses import events_of, strict_response
@@ -327,6 +329,24 @@ async def test_the_streaming_helper_parses_calls(async_client):
     assert "response.function_call_arguments.delta" in kinds
     (item,) = final.output
     assert item.parsed_arguments == {"city": "Hamburg"}
+
+
+def test_images_are_seen_in_messages_and_in_what_tools_give_back(server, stack):
+    def picture(width: int, height: int) -> dict[str, Any]:
+        file = io.BytesIO()
+        Image.new("RGB", (width, height), "red").save(file, "PNG")
+        url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        return {"type": "input_image", "image_url": url, "detail": "auto"}
+
+    question = {"role": "user", "content": [{"type": "input_text", "text": "What do you see?"}, picture(30, 20)]}
+    answer = whole(server, stack.api_key, input=[question])
+    assert "30" in answer.output_text
+    assert "20" in answer.output_text
+    called = {"type": "function_call", "call_id": "call_1", "name": "view_image", "arguments": "{}"}
+    shown = {"type": "function_call_output", "call_id": "call_1", "output": [picture(44, 33)]}
+    answer = whole(server, stack.api_key, input=[{"role": "user", "content": "Look at it."}, called, shown])
+    assert "44" in answer.output_text
+    assert "33" in answer.output_text
 
 
 def test_references_to_thoughts_are_passed_over(server, stack):

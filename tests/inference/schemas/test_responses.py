@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from inference.api.schemas.responses import Asking, asking_of, decode_input, decode_response
+from inference.api.schemas.responses import Asking, asking_of, decode_input, decode_response, echo_of
 from inference.errors import InvalidRequest
 from inference.generation import Structure
 
@@ -335,3 +337,69 @@ def test_counting_the_input_asks_for_no_more_than_the_input() -> None:
     assert asking_of(request, lambda _: None).conversation.messages == [user()]
     with pytest.raises(InvalidRequest):
         decode_input(b'{"model": "m", "input": "Hi", "previous_response_id": "resp_1"}')
+
+
+WORDS = st.sampled_from(
+    ["type", "role", "content", "name", "tools", "function", "namespace", "custom", "message", "reasoning",
+     "input_text", "text", "user", "assistant", "input_image", "image_url", "call_id", "arguments", "output", "function_call", "{}",
+     "function_call_output", "item_reference", "id", "allowed_tools", "mode", "auto", "parameters", "json_schema",
+     "schema", "format", "grammar", "", "x"]
+)  # fmt: skip
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 3), WORDS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=5)),
+    max_leaves=20,
+)
+ITEM = st.fixed_dictionaries(
+    {"type": st.sampled_from(["message", "function_call", "function_call_output", "custom_tool_call", "reasoning"])},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "system"]),
+        "content": ANYTHING,
+        "call_id": st.just("c"),
+        "name": WORDS,
+        "arguments": st.sampled_from(["{}", "[", "", '{"a": 1}']),
+        "output": ANYTHING,
+        "input": WORDS,
+    },
+)
+TOOL = st.fixed_dictionaries(
+    {"type": st.sampled_from(["function", "custom", "namespace", "x"])},
+    optional={"name": WORDS, "tools": ANYTHING, "parameters": ANYTHING, "format": ANYTHING, "description": ANYTHING},
+)
+BODIES = st.fixed_dictionaries(
+    {"model": st.just("m"), "input": st.one_of(st.lists(ITEM, max_size=4), ANYTHING)},
+    optional={
+        "tools": st.one_of(st.lists(TOOL, max_size=3), ANYTHING),
+        "tool_choice": ANYTHING,
+        "text": ANYTHING,
+        "reasoning": ANYTHING,
+        "include": ANYTHING,
+        "metadata": ANYTHING,
+    },
+)
+
+
+@given(BODIES)
+def test_whatever_comes_is_understood_or_refused(body: dict[str, Any]) -> None:
+    """Never an exception that the client would see as our fault."""
+    try:
+        request = decode_response(json.dumps(body).encode())
+        found = asking_of(request, lambda _: None)
+    except InvalidRequest:
+        return
+    assert echo_of(request, found.offered)["store"] is False
+    assert {turn["role"] for turn in found.conversation.messages} <= {
+        "system",
+        "developer",
+        "user",
+        "assistant",
+        "tool",
+    }
+
+
+def test_long_names_are_told_apart_too() -> None:
+    name = "n" * 64
+    spaces = [{"type": "namespace", "name": space, "tools": [function(name)]} for space in ("a", "b")]
+    tooling = asking(tools=spaces).conversation.tooling
+    assert tooling is not None
+    assert len({tool.name for tool in tooling.tools}) == 2
