@@ -1,5 +1,7 @@
 """From a body to a request that can be carried out: what decoding alone does not see is checked here."""
 
+from operator import attrgetter
+
 from inference.api.schemas import problems
 from inference.api.schemas.chat.fields import (
     ChatRequest,
@@ -34,6 +36,8 @@ REFUSED = (
     "length_penalty",
     "best_of",
 )
+refused_values = attrgetter(*REFUSED)
+NO_VALUES = (None,) * len(REFUSED)
 REFUSED_UNLESS_EMPTY = ("functions", "continue_final_message", "echo", "use_beam_search")
 
 
@@ -50,9 +54,11 @@ def decode_chat(body: bytes) -> ChatRequest:
 
 def _refuse_unsupported(request: ChatRequest) -> None:
     """Raises for a field that would change the answer, if only we could."""
-    for field in REFUSED:
-        if getattr(request, field) is not None:
-            raise problems.unsupported(field)
+    values = refused_values(request)
+    # One look at all of them, as hardly any request has one.
+    if values != NO_VALUES:
+        given = (field for field, value in zip(REFUSED, values, strict=True) if value is not None)
+        raise problems.unsupported(next(given))
     for field in REFUSED_UNLESS_EMPTY:
         if getattr(request, field):
             raise problems.unsupported(field)
