@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from accounts.dashboard.home import home
 from accounts.dashboard.password import ChangePassword
 from accounts.dashboard.sign_in import SignIn
+from inference.dashboard.reference import reference
 from inference.selectors import offered_models
 
 urlpatterns = [
@@ -16,6 +17,7 @@ urlpatterns = [
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", ChangePassword.as_view(), name="password"),
+    path("reference/", reference, name="reference"),
     path("favicon.ico", RedirectView.as_view(url=static("hanse/favicon.svg"))),
     # The dashboards name the models that a customer may use; the catalogue is above them, so it is handed in here.
     path(
