@@ -341,8 +341,8 @@ def test_counting_the_input_asks_for_no_more_than_the_input() -> None:
 
 WORDS = st.sampled_from(
     ["type", "role", "content", "name", "tools", "function", "namespace", "custom", "message", "reasoning",
-     "input_text", "text", "user", "assistant", "input_image", "image_url", "call_id", "arguments", "output", "function_call", "{}",
-     "function_call_output", "item_reference", "id", "allowed_tools", "mode", "auto", "parameters", "json_schema",
+     "input_text", "text", "user", "assistant", "input_image", "image_url", "call_id", "arguments", "output",
+     "function_call", "{}", "function_call_output", "item_reference", "id", "allowed_tools", "mode", "auto", "parameters", "json_schema",
      "schema", "format", "grammar", "", "x"]
 )  # fmt: skip
 ANYTHING = st.recursive(
