@@ -5,6 +5,7 @@ import tempfile
 import httpx
 import pytest
 from hypothesis import given
+from hypothesis import settings as trying
 from hypothesis import strategies as st
 
 from inference.api.multipart import Form, form_ms, parse_form
@@ -101,6 +102,7 @@ def test_many_small_parts_count_as_long_work():
     assert form_ms(bytes(1_000_000)) > INLINE_MS
 
 
+@trying(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_more_than_be_refused(garbage):
     body, kind = form({"prompt": "x"}, [("image", ("a", garbage))])

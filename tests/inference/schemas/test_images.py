@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.api.multipart import Form
@@ -185,6 +185,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(FIELDS, JSON))
 def test_no_body_does_more_than_be_refused(fields):
     body = msgspec.json.encode({"model": "m", "prompt": "p", "image": URL, **fields})
