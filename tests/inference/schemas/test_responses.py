@@ -340,10 +340,10 @@ def test_counting_the_input_asks_for_no_more_than_the_input() -> None:
 
 
 WORDS = st.sampled_from(
-    ["type", "role", "content", "name", "tools", "function", "namespace", "custom", "message", "reasoning",
-     "input_text", "text", "user", "assistant", "input_image", "image_url", "call_id", "arguments", "output",
-     "function_call", "{}", "function_call_output", "item_reference", "id", "allowed_tools", "mode", "auto", "parameters", "json_schema",
-     "schema", "format", "grammar", "", "x"]
+    ["type", "role", "content", "name", "tools", "function", "namespace", "custom", "message", "reasoning", "id", "x",
+     "input_text", "text", "user", "assistant", "input_image", "image_url", "call_id", "arguments", "output", "mode",
+     "function_call", "{}", "function_call_output", "item_reference", "allowed_tools", "auto", "parameters", "schema",
+     "json_schema", "format", "grammar", ""]
 )  # fmt: skip
 ANYTHING = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-3, 3), WORDS),
