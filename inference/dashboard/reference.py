@@ -3,16 +3,21 @@
 import json
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, get_args
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from inference.api.openapi.document import document
-from inference.dashboard.schema_text import pieces_of, type_of
+from inference.api.openapi.operation import Tag
+from inference.dashboard.schema_text import Type, pieces_of, type_of
+
+# The order of the page.
+TAGS = get_args(Tag)
 
 
 @require_safe
@@ -30,14 +35,15 @@ def reference_body() -> SafeString:
         for path, methods in described["paths"].items()
         for method, operation in methods.items()
     ]
-    operations.sort(key=lambda operation: operation["tag"])
+    operations.sort(key=lambda operation: TAGS.index(operation["tag"]))
     components = described["components"]
     context = {
         "groups": [(tag, list(members)) for tag, members in groupby(operations, lambda operation: operation["tag"])],
         "errors": [
-            (name.removeprefix("Error"), response["description"]) for name, response in components["responses"].items()
+            (name.removeprefix("Error"), marked(response["description"]))
+            for name, response in components["responses"].items()
         ],
-        "types": [type_of(name, schema) for name, schema in components["schemas"].items()],
+        "types": [_with_marks(type_of(name, schema)) for name, schema in components["schemas"].items()],
     }
     return render_to_string("inference/reference_body.html", context)
 
@@ -52,10 +58,15 @@ def operation_of(path: str, method: str, operation: dict[str, Any]) -> dict[str,
         "path": path,
         "tag": operation["tags"][0],
         "summary": operation["summary"],
-        "description": operation.get("description", ""),
+        "description": marked(operation.get("description", "")),
         "keyed": bool(operation["security"]),
         "parameters": [
-            {**parameter, "pieces": pieces_of(parameter["schema"])} for parameter in operation.get("parameters", [])
+            {
+                **parameter,
+                "description": marked(parameter["description"]),
+                "pieces": pieces_of(parameter["schema"]),
+            }
+            for parameter in operation.get("parameters", [])
         ],
         "bodies": [
             (media_type, pieces_of(content["schema"])) for media_type, content in body.get("content", {}).items()
@@ -68,6 +79,18 @@ def operation_of(path: str, method: str, operation: dict[str, Any]) -> dict[str,
         "answers": [(media_type, *_answer(content["schema"])) for media_type, content in success.items()],
         "errors": [status for status in operation["responses"] if status >= "400"],
     }
+
+
+def marked(text: str) -> SafeString:
+    """The text with `…` as code."""
+    pieces = ((("<code>{}</code>" if place % 2 else "{}"), piece) for place, piece in enumerate(text.split("`")))
+    # Each of them escapes what it is given.
+    return SafeString("".join(format_html(form, piece) for form, piece in pieces))
+
+
+def _with_marks(found: Type) -> Type:
+    fields = [field._replace(description=marked(field.description)) for field in found.fields]
+    return found._replace(description=marked(found.description), fields=fields)
 
 
 def _answer(schema: dict[str, Any]) -> tuple[str, Any]:

@@ -68,6 +68,18 @@ def test_pages_fit_the_screen_and_are_readable(
         assert page.evaluate(WEAK_TEXT) == [], path
 
 
+@pytest.mark.parametrize(("width", "dark"), [(DESKTOP, True), (PHONE, False)])
+def test_the_reference_fits_the_screen_and_is_readable(customer: Visitor, stack: Stack, width: int, dark: bool) -> None:
+    page = customer.open(f"/o/{stack.organization}/", width=width, dark=dark)
+    page.get_by_role("link", name="API reference").click()
+    expect(page.get_by_role("heading", name="API reference")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    # Of a hundred sections some are enough: they look alike, and measuring takes a while.
+    page.evaluate("document.querySelectorAll('main > section:not(:nth-of-type(9n))').forEach((one) => one.remove())")
+    assert page.locator("main > section").count() > 5
+    assert page.evaluate(WEAK_TEXT) == []
+
+
 def test_the_measure_of_contrast_finds_weak_text(customer: Visitor) -> None:
     page = customer.open()
     page.evaluate("document.querySelector('h1').style.color = '#999999'")

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from inference.api.openapi.document import document
+from inference.dashboard.reference import marked
 from inference.dashboard.schema_text import pieces_of
 
 
@@ -87,3 +88,8 @@ def test_fields_tell_what_they_hold(html: str) -> None:
     words = pieces_of({"type": "array", "items": items, "maxItems": 3})
     assert "".join(piece.text for piece in words) == "list of (text or Part) (at most 3 entries)"
     assert [piece.type for piece in words if piece.type] == ["Part"]
+
+
+def test_code_is_marked_and_everything_is_escaped() -> None:
+    assert marked("a < `b` & `<c>`") == "a &lt; <code>b</code> &amp; <code>&lt;c&gt;</code>"
+    assert marked("") == ""
