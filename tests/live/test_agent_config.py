@@ -1,5 +1,7 @@
 """What agents are told holds: its base URL, endpoints and models work as they stand."""
 
+import tomllib
+
 import httpx
 import openai
 import pytest
@@ -29,6 +31,16 @@ def test_what_everybody_reads_is_all_that_is_needed_beside_a_key(server, stack):
     again = httpx.get(f"{server.url}/.well-known/agent-config", headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code in {200, 304}
     assert (again.status_code == 304) == (again.headers["etag"] == answer.headers["etag"])
+
+
+def test_codex_finds_a_provider_and_a_model_that_answer(uvicorn, stack):
+    found = call(uvicorn, stack.api_key, "GET", "/v1/agent-config").json()
+    files = {name: tomllib.loads(text) for name, text in found["configurations"]["codex"].items()}
+    profile = files[f"{stack.model}.config.toml"]
+    provider = files["config.toml"]["model_providers"][profile["model_provider"]]
+    assert provider["wire_api"] == "responses"
+    with openai.OpenAI(base_url=provider["base_url"], api_key=stack.api_key, max_retries=0, timeout=60) as client:
+        assert client.responses.create(model=profile["model"], input="Hello", max_output_tokens=2).model == stack.model
 
 
 def test_every_endpoint_that_is_named_is_there(server, stack):
