@@ -12,7 +12,7 @@ CREATE_RESPONSE = Operation(
     summary="Answer with a response",
     tag="Text",
     description="OpenAI's Responses API without its memory: nothing is stored, `store` is false whatever was asked, and"
-    " the input is the whole conversation. Unknown fields, items and tools are accepted.",
+    " the input is the whole conversation. Unknown fields and tools are accepted.",
     request=ResponsesRequest,
     refused=STATEFUL | {"background", "moderation"},
     answer=Response,
