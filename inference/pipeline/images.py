@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -14,7 +15,10 @@ from accounts.principals import Principal
 from billing.models import Outcome, TokenSource
 from inference.admission import too_long
 from inference.api.schemas.images import ImageRequest
+from inference.backends.tensor_results import Results
 from inference.catalogue import Offer
+from inference.errors import BackendUnavailable
+from inference.failures import BUSY
 from inference.image_abilities import abilities_of, check_abilities, size_for
 from inference.images.drawing import Drawing, Output
 from inference.images.finishing import Finished, finish
@@ -30,6 +34,9 @@ from inference.pipeline.work import AT_ONCE, admitted, work_meter
 from inference.tokenization import count_tokens
 from inference.wire.images import MS_PER_BYTE, ImageEncoder
 from inference.work_meter import Handed, WorkMeter
+
+# Between two attempts at a place where the line of those who wait is full.
+PAUSE_SECONDS = 0.25
 
 
 async def images(request: ImageRequest, drawing: Drawing, principal: Principal, arrival: Arrival) -> Answer:
@@ -102,7 +109,7 @@ async def drawn(
     work = partial(_draw, output=drawing.output, offer=asked.offer, meter=meter, handed=handed)
     left = drawing.n
     try:
-        async with aclosing(in_order(values, work, at_once=AT_ONCE)) as made:
+        async with aclosing(in_order(values, work, at_once=_at_once(asked.offer))) as made:
             async for image in made:
                 left -= 1
                 if not left:
@@ -119,16 +126,34 @@ async def drawn(
         raise
 
 
+def _at_once(offer: Offer) -> int:
+    """Calls of one request under way together: no more than there are places, else it would stand in others' way."""
+    return max(1, min(AT_ONCE, sum(target.max_concurrency for target in offer.targets)))
+
+
 async def _draw(
     values: dict[str, list[Any]], *, output: Output, offer: Offer, meter: WorkMeter, handed: Handed
 ) -> Finished:
     """One image. Raises `ApiError`."""
-    found = await inferred(values, offer, meter)
+    found = await _patiently(values, offer, meter)
     meter.made(1)
     if "tokens" in found:
         # Of the prompt, which is the same each time.
         meter.reported(handed, int(sum(found["tokens"])))
     return await beside(finish, found["image"][0], output)
+
+
+async def _patiently(values: dict[str, list[Any]], offer: Offer, meter: WorkMeter) -> Results:
+    """As `inferred`; a request of which a part is drawn waits longer for a place, else that was drawn for nothing."""
+    end = time.monotonic() + offer.first_token_timeout
+    while True:
+        try:
+            return await inferred(values, offer, meter)
+        except BackendUnavailable as error:
+            full = error.reason in (None, BUSY) and error.__cause__ is None
+            if not full or not meter.entry.images or time.monotonic() > end:
+                raise
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _values(drawing: Drawing, sources: Sources, offer: Offer) -> list[dict[str, list[Any]]]:

@@ -34,13 +34,14 @@ async def in_order(
                 if working == 1:
                     done.put_nowait(error)
                     return
-                # Others of this request are being served: they take it over.
+                # Others of this request are being served, and look here when they are done.
                 working -= 1
                 todo.appendleft((index, piece))
                 return
             except Exception as error:  # noqa: BLE001 - raised by whoever waits for the results
                 done.put_nowait(error)
                 return
+        working -= 1
 
     workers = [asyncio.create_task(work_on()) for _ in range(working)]
     early: dict[int, Found] = {}
@@ -58,3 +59,6 @@ async def in_order(
         # An error holds this frame, which must not hold it too.
         found = None  # type: ignore[assignment]
         await asyncio.gather(*workers, return_exceptions=True)
+        # Neither must those hold theirs that nobody waited for any more.
+        while not done.empty():
+            done.get_nowait()

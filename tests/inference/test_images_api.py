@@ -222,6 +222,20 @@ def test_a_deployment_with_one_place_draws_one_after_the_other(model, key):
     assert engine.most == 1
 
 
+def test_what_is_half_drawn_waits_for_others_to_finish(model, key, settings):
+    settings.DEPLOYMENT_WAIT_SECONDS = 0.3
+    engine = Engine(lambda call: picture(), seconds=0.1, slowly=0.8)
+
+    async def both() -> list[Got]:
+        first = asyncio.create_task(post(key, GENERATIONS, n=3))
+        await engine.first.wait()
+        return await asyncio.gather(first, post(key, GENERATIONS, prompt="slowly"))
+
+    answers = asking(model, {engine: tensor_map(*USUAL)}, both, max_concurrency=1)
+    assert [(got.status, len(got.json["data"])) for got in answers] == [(200, 3), (200, 1)]
+    assert [call["prompt"] for call in engine.calls].index([b"slowly"]) < 3
+
+
 def test_several_are_drawn_at_once_but_not_all(model, key):
     engine = Engine(lambda call: picture(), seconds=0.05)
     asking(model, {engine: tensor_map(*USUAL)}, lambda: post(key, GENERATIONS, n=10), max_concurrency=10)

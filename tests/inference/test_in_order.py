@@ -59,6 +59,21 @@ async def test_full_engines_make_for_fewer_calls_at_once():
     assert await collect(6, work) == list(range(6))
 
 
+async def test_what_is_given_back_when_all_others_are_done_is_not_forgotten():
+    late = asyncio.Event()
+
+    async def work(piece: int) -> int:
+        if piece == 2:
+            await late.wait()
+            raise BackendUnavailable("full")
+        late.set()
+        return piece
+
+    async with asyncio.timeout(5):
+        with pytest.raises(BackendUnavailable):
+            await collect(3, work)
+
+
 async def test_engines_that_are_gone_are_told_of_in_the_end():
     tried: list[int] = []
 

@@ -17,16 +17,20 @@ Answer = bytes | np.ndarray | int
 
 
 class Engine:
-    """`draw` makes an answer of a call's tensors by name: a file, an array, or an HTTP status of an error."""
+    """`draw` makes an answer of a call's tensors by name: a file, an array, or an HTTP status of an error.
 
-    def __init__(self, draw: Callable[[dict[str, Any]], Answer], *, seconds: float = 0.0) -> None:
+    It takes `seconds`, and `slowly` for prompts that ask for it.
+    """
+
+    def __init__(self, draw: Callable[[dict[str, Any]], Answer], *, seconds: float = 0.0, slowly: float = 0.0) -> None:
         self.draw = draw
         self.seconds = seconds
+        self.slowly = slowly
         self.calls: list[dict[str, Any]] = []
         self.running = self.most = self.left = 0
         self.url = ""
-        # Set by the third call.
-        self.third = asyncio.Event()
+        # Set by the first call, and by the third.
+        self.first, self.third = asyncio.Event(), asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -40,12 +44,14 @@ class Engine:
                     continue
                 call = tensors(body, int(fields[b"inference-header-content-length"]))
                 self.calls.append(call)
+                self.first.set()
                 if len(self.calls) == 3:
                     self.third.set()
                 self.running += 1
                 self.most = max(self.most, self.running)
                 gone = asyncio.ensure_future(reader.read(1))
-                done, _ = await asyncio.wait({gone}, timeout=self.seconds)
+                seconds = self.slowly if call.get("prompt") == [b"slowly"] else self.seconds
+                done, _ = await asyncio.wait({gone}, timeout=seconds)
                 self.running -= 1
                 if done:
                     self.left += 1
