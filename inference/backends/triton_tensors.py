@@ -1,7 +1,6 @@
 """Triton models that generate no text, over KServe's `/infer` with binary tensors and the operator's tensor map."""
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -52,7 +51,7 @@ class TritonTensors:
         try:
             with await send("POST", f"{target.model_url}/infer", headers=headers, body=body) as response:
                 if response.status_code != 200:
-                    await _refuse(response)
+                    raise await _refusal(response)
                 header_bytes = _header_bytes(response)
                 parts, size = await _read(response, MAX_ANSWER_BYTES)
         except TRANSPORT_ERRORS as error:
@@ -114,12 +113,11 @@ async def _read(response: EngineResponse, limit: int) -> tuple[list[bytes], int]
     return parts, size
 
 
-async def _refuse(response: EngineResponse) -> NoReturn:
-    """Raises what an answer means that is not 200."""
+async def _refusal(response: EngineResponse) -> ApiError:
+    """The error behind an answer that is not 200."""
     parts, _ = await _read(response, MAX_ERROR_BYTES)
     try:
         text = _decode_refusal(b"".join(parts)).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = ""
-    error: ApiError = infer_error(response.status_code, text) if text else status_error(response.status_code)
-    raise error
+    return infer_error(response.status_code, text) if text else status_error(response.status_code)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from accounts.errors import ApiError
@@ -11,6 +12,7 @@ from inference.admission import admit_model
 from inference.catalogue import Offer, catalogue
 from inference.meter import settle_broken_off
 from inference.pipeline.answer import Arrival
+from inference.pipeline.in_order import in_order
 from inference.pipeline.text import Asked
 from inference.work_meter import WorkMeter
 
@@ -65,35 +67,12 @@ async def accounted(work: Awaitable[Found], meter: WorkMeter) -> Found:
     return found
 
 
-async def side_by_side(
-    pieces: Sequence[Piece], work: Callable[[Piece], Awaitable[Found]], *, at_once: int = AT_ONCE
-) -> list[Found]:
-    """What `work` makes of each piece, in their order, a few of them at once.
-
-    The first that fails ends the others and is raised; so does a cancellation.
-    """
+async def side_by_side(pieces: Sequence[Piece], work: Callable[[Piece], Awaitable[Found]]) -> list[Found]:
+    """What `work` makes of each piece, in their order; as `in_order`, a few of them at once."""
     if len(pieces) == 1:
         return [await work(pieces[0])]
-    found: list[Found | None] = [None] * len(pieces)
-    todo = iter(enumerate(pieces))
-
-    async def work_on() -> None:
-        for index, piece in todo:
-            found[index] = await work(piece)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(pieces))):
-                group.create_task(work_on())
-    except BaseExceptionGroup as failures:
-        first = failures.exceptions[0]
-    else:
-        return found  # type: ignore[return-value]
-    try:
-        raise first
-    finally:
-        # An error holds this frame, which must not hold it too.
-        del first
+    async with aclosing(in_order(pieces, work, at_once=AT_ONCE)) as results:
+        return [found async for found in results]
 
 
 def batches(count: int, offer: Offer) -> list[slice]:

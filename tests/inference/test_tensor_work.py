@@ -1,7 +1,9 @@
 """Embeddings and rerank over engines that work, and over all that they may do wrong."""
 
 import asyncio
+import gc
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -48,6 +50,7 @@ MAPS = {
     "rerank": PRESETS["query-documents"].tensor_map,
 }
 NAN = float("nan")
+OF_REQUESTS = ("inference.api", "inference.consumers", "inference.pipeline", "inference.text_sizes", "inference.errors")
 
 
 @pytest.fixture
@@ -345,3 +348,51 @@ def test_the_name_and_the_version_reach_the_engine(key):
         assert engine.calls[0].path == "/v2/models/other/versions/3/infer"
 
     run(work)
+
+
+def test_a_request_leaves_no_cycles_behind(key):
+    requests = 20
+    asked = [
+        (EMBEDDINGS, {"model": "m", "input": "a"}, 200),
+        (EMBEDDINGS, {"model": "m", "input": ["a"] * 10}, 200),
+        (EMBEDDINGS, {"model": "m", "input": ["a"] * 9 + ["a" * 101]}, 400),
+        (EMBEDDINGS, {"model": "m", "input": [""]}, 400),
+        (EMBEDDINGS, {"model": "broken", "input": ["a"] * 10}, 502),
+        (RERANK, {"model": "r", "query": "q", "documents": ["a", "b"]}, 200),
+        (RERANK, {"model": "r", "query": "q", "documents": [{"image": "a"}]}, 400),
+    ]
+
+    async def left_by(path: str, body: dict[str, Any]) -> Counter[str]:
+        """What of requests is garbage after some; the catalogue's loads and the engine here leave some of their own."""
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for _ in range(requests):
+                await post(key, path, **body)
+            await asyncio.sleep(0.05)
+            gc.collect()
+            kinds = (type(thing) for thing in gc.garbage)
+            ours = Counter(kind.__qualname__ for kind in kinds if kind.__module__.startswith(OF_REQUESTS))
+            return ours + Counter(frame for frame in map(_frame_of, gc.garbage) if frame)
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+    async def work(start: Any) -> None:
+        await start("m", embeds)
+        await start("r", ranks)
+        await start("broken", error("400 Bad Request", "no"))
+        for path, body, status in asked:
+            assert (await post(key, path, **body))[0] == status
+            left = await left_by(path, body)
+            assert max(left.values(), default=0) < requests, (body, left)
+
+    run(work)
+
+
+def _frame_of(thing: object) -> str:
+    """The function of ours that a frame is of."""
+    code = getattr(thing, "f_code", None)
+    return code.co_qualname if code is not None and "/inference/" in code.co_filename else ""

@@ -3,14 +3,17 @@
 import base64
 import json
 import struct
+import uuid
 
 import numpy as np
 import pytest
 from openai.types import CreateEmbeddingResponse
 
+from inference.tensor_presets import PRESETS
 from inference.tokenization import Tokenizer
 from tests.engines import ROOT
 from tests.live.asking import call, check, check_headers
+from tests.live.engines import eventually
 from tests.live.test_usage import record
 
 pytestmark = pytest.mark.live
@@ -115,3 +118,31 @@ def test_what_cannot_be_embedded_is_refused(uvicorn, stack, fields, code, param)
 def test_other_models_do_not_embed(uvicorn, stack):
     answer = call(uvicorn, stack.api_key, path=PATH, json={"model": "demo-chat", "input": "a"})
     check(answer, 404, "invalid_request_error", "model_not_found", "model")
+
+
+def test_a_model_that_triton_does_not_have_is_unavailable(server, stack):
+    name = f"lost-{uuid.uuid4().hex[:8]}"
+    tensor_map = json.dumps({**PRESETS["text-embedding"].tensor_map, "max_batch": 4})
+    sizes = ("--context-length", "512", "--capability", "embeddings")
+    stack.manage("publish_model", name, "--unpublished", *sizes)
+    deployment = ("--model", name, "--url", stack.triton_url, "--triton-model", "nowhere", "--tensor-map", tensor_map)
+    stack.manage("add_deployment", name, *deployment)
+    assert "not ready" in stack.manage("check_deployment", name, check=False).stdout
+    stack.manage("publish_model", name)
+    eventually(lambda: call(server, stack.api_key, "GET", f"/v1/models/{name}").status_code == 200)
+    answer = call(server, stack.api_key, path=PATH, json={"model": name, "input": "a"})
+    check(answer, 503, "server_error", "server_is_overloaded")
+    row = record(server, stack, answer.headers["x-request-id"])
+    assert (row["outcome"], row["cost_nano"]) == ("failed", 0)
+
+
+def test_a_map_that_does_not_fit_the_model_in_triton_is_refused(stack):
+    engine = ("--url", stack.triton_url, "--triton-model", "demo-rerank", "--preset", "text-embedding")
+    done = stack.manage("add_deployment", "misfit", "--model", MODEL, *engine, check=False)
+    assert done.returncode != 0
+    assert "The model has no input TEXT; it has DOCUMENTS, QUERY." in done.stderr
+
+
+def test_every_demo_deployment_fits(stack):
+    reports = stack.manage_json("check_deployment", "demo-embed", "demo-rerank", "demo-image")
+    assert [report["problems"] for report in reports] == [[], [], []]
