@@ -72,6 +72,20 @@ def test_a_price_is_exact_in_euro_and_in_nano_euro() -> None:
     assert described(price=None)["prices"] is None
 
 
+def test_what_is_paid_by_the_piece_is_shown_where_the_model_has_it() -> None:
+    price = Price(1, 20_000_000, 0, 0, 0, image_nano=40_000_000, document_nano=2_000)
+    assert not {"per_image", "per_document"} & set(price_object(price, ["chat", "embeddings"]))
+    ranking = price_object(price, ["rerank"])
+    assert (ranking["per_document"], ranking["nano_euro"]["per_document"]) == ("0.000002", 2_000)
+    drawing = described(price=price, capabilities=["images"])["prices"]
+    assert (drawing["per_image"], drawing["nano_euro"]["per_image"]) == ("0.04", 40_000_000)
+
+
+def test_the_sizes_of_embeddings_are_shown_where_there_is_a_choice() -> None:
+    assert described(embedding_dimensions=(256, 64))["embedding_dimensions"] == [256, 64]
+    assert "embedding_dimensions" not in described()
+
+
 def test_a_size_is_never_0() -> None:
     assert "max_model_len" not in described(context_length=0)
 
