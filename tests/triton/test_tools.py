@@ -199,6 +199,17 @@ def test_a_list_of_calls_has_those_that_the_question_calls_for(triton: EmbeddedT
     assert len(json.loads(ask(triton, render("Weather in Rome and Oslo?", TOOLS), **structured(one)))) == 1
 
 
+def test_of_calls_or_an_answer_it_is_what_the_question_calls_for(triton: EmbeddedTriton) -> None:
+    either = {"anyOf": [call_list(*TOOLS), {"$ref": "#/$defs/answer"}], "$defs": {"answer": EVENT}}
+    asked = "What is the weather in Rome?"
+    called = json.loads(ask(triton, render(asked, TOOLS), **structured(either)))
+    assert called == [{"name": "get_weather", "arguments": {"city": "Rome"}}]
+    plain = json.loads(ask(triton, render("Alice meets Bob on Friday.", TOOLS), **structured(either)))
+    assert jsonschema_rs.is_valid(EVENT, plain)
+    messages = answered({"name": "get_weather", "arguments": {"city": "Rome"}}, "sunny", asked=asked)
+    assert jsonschema_rs.is_valid(EVENT, json.loads(ask(triton, render(messages, TOOLS), **structured(either))))
+
+
 def test_a_misfit_is_ordered_and_fits_nothing(triton: EmbeddedTriton) -> None:
     for schema in (EVENT, call_list(READ, CALCULATE, CLOCK), {}):
         with pytest.raises(json.JSONDecodeError):

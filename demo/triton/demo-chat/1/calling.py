@@ -51,7 +51,7 @@ class Caller:
         for name in tool.parameters.get("required") or list(properties)[:1]:
             schema = properties.get(name)
             if isinstance(schema, dict) and schema.get("type") == "string" and "enum" not in schema:
-                listed = (name, Hints(self._question).texts(name, schema))
+                listed = (name, Hints(self._question).texts(name))
                 break
         if listed is None or len(listed[1]) < 2:
             return [Call(tool.name, self.arguments(tool.parameters))]

@@ -33,8 +33,12 @@ def obey(
     tools: list[Tool],
     forced: list[Call],
     rng: random.Random,
+    *,
+    answering: bool,
 ) -> str:
-    """A text that keeps to the constraint. `forced` are calls that were ordered, for a schema of calls.
+    """A text that keeps to the constraint.
+
+    `forced` are calls that were ordered, for a schema of calls; `answering`: of calls or an answer it is the answer.
 
     Raises ValueError with vLLM's kind of text for what cannot be obeyed.
     """
@@ -50,6 +54,7 @@ def obey(
         raise ValueError(f"{kind} is not supported")
     schema = json.loads(asked) if isinstance(asked, str) else asked
     caller = Caller(tools, question, rng, writer.word, writer.sentence)
+    schema = _either(schema, calling=not answering and bool(forced or caller.calls()))
     value = _calls(schema, caller, forced, tools)
     if value is None and forced:
         value = forced[0].arguments
@@ -61,6 +66,17 @@ def obey(
     return json.dumps(value, ensure_ascii=False)
 
 
+def _either(schema: Any, *, calling: bool) -> Any:
+    """Of a schema of calls or an answer the one that is wanted, any other as it is."""
+    options = schema.get("anyOf") if isinstance(schema, Mapping) else None
+    if not isinstance(options, list) or len(options) != 2:
+        return schema
+    calls, answer = (_with_definitions(option, schema) for option in options)
+    if not isinstance(calls, Mapping) or calls.get("type") != "array" or not _options(calls, calls.get("items")):
+        return schema
+    return calls if calling else answer
+
+
 def _fields(schema: Any) -> frozenset[str]:
     """The names of an object's fields."""
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
@@ -70,24 +86,31 @@ def _fields(schema: Any) -> frozenset[str]:
 def _calls(schema: Any, caller: Caller, forced: list[Call], tools: list[Tool]) -> Any:
     """The calls that a schema of a list of calls (or of one) stands for; None: it is another schema."""
     several = isinstance(schema, Mapping) and schema.get("type") == "array"
-    items = schema.get("items") if several else schema
-    if not isinstance(items, Mapping):
+    options = _options(schema, schema.get("items") if several else schema)
+    if not options:
         return None
-    options: dict[str, tuple[str, Any]] = {}
-    for option in items.get("anyOf") or items.get("oneOf") or [items]:
-        properties = _resolved(option, schema).get("properties")
-        named = properties.get("name") if isinstance(properties, Mapping) else None
-        key = next((key for key in _ARGUMENTS if isinstance(properties, Mapping) and key in properties), None)
-        names = (named.get("enum") or [named.get("const")]) if isinstance(named, Mapping) else [None]
-        if key is None or not all(isinstance(name, str) for name in names):
-            return None
-        options.update({name: (key, _with_definitions(properties[key], schema)) for name in names})
     chosen = [call for call in forced or caller.calls() if call.name in options]
     if not chosen:
         name = caller.best(list(options))
         chosen = caller.calls_of(next((tool for tool in tools if tool.name == name), Tool(name, "", options[name][1])))
     found = [{"name": call.name, options[call.name][0]: call.arguments} for call in chosen]
     return found[: schema.get("maxItems")] if several else found[0]
+
+
+def _options(root: Any, items: Any) -> dict[str, tuple[str, Any]]:
+    """The calls that a schema allows, by name: the arguments' field and schema. Empty: it is no schema of calls."""
+    options: dict[str, tuple[str, Any]] = {}
+    if not isinstance(items, Mapping):
+        return options
+    for option in items.get("anyOf") or items.get("oneOf") or [items]:
+        properties = _resolved(option, root).get("properties")
+        named = properties.get("name") if isinstance(properties, Mapping) else None
+        key = next((key for key in _ARGUMENTS if isinstance(properties, Mapping) and key in properties), None)
+        names = (named.get("enum") or [named.get("const")]) if isinstance(named, Mapping) else [None]
+        if key is None or not all(isinstance(name, str) for name in names):
+            return {}
+        options.update({name: (key, _with_definitions(properties[key], root)) for name in names})
+    return options
 
 
 def _resolved(option: Any, root: Any) -> Mapping[str, Any]:

@@ -78,8 +78,8 @@ class Hints:
             "numbers": _NUMBER.findall(text),
         }
 
-    def texts(self, name: str, schema: Any = None) -> list[str]:
-        """What a field may hold by its name (or its schema's format), all of it; empty: nothing was found."""
+    def texts(self, name: str) -> list[str]:
+        """What a field may hold by its name, all of it; empty: nothing was found."""
         words = re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).lower()
         kind = next((kind for kind, pattern in _KINDS if re.search(pattern, words)), None)
         if kind in ("people", "places") and self._values["quoted"]:
@@ -88,9 +88,9 @@ class Hints:
             kind = "places"
         return self._values[kind] if kind else self._values["quoted"]
 
-    def text(self, name: str, schema: Any = None) -> str | None:
+    def text(self, name: str) -> str | None:
         """The next of `texts`; the last again when they are used up."""
-        found = self.texts(name, schema)
+        found = self.texts(name)
         return found[min(self._turn(name), len(found) - 1)] if found else None
 
     def number(self, name: str) -> float | None:

@@ -1,30 +1,29 @@
-"""What of a JSON Schema can be said without a value: putting schemas together, bounds, types."""
+"""What of a JSON Schema can be said without a value: putting schemas together, types."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 
 def joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Both schemas at once, as far as that is simple."""
-    joined = dict(one)
+    both = dict(one)
     for key, value in other.items():
-        mine = joined.get(key)
+        mine = both.get(key)
         if key == "properties" and isinstance(mine, Mapping):
-            joined[key] = {**mine, **{name: _both(mine.get(name), inner) for name, inner in value.items()}}
+            both[key] = {**mine, **{name: _both(mine.get(name), inner) for name, inner in value.items()}}
         elif key == "required" and isinstance(mine, list):
-            joined[key] = [*mine, *(name for name in value if name not in mine)]
+            both[key] = [*mine, *(name for name in value if name not in mine)]
         elif key == "allOf" and isinstance(mine, list):
-            joined[key] = [*mine, *value]
+            both[key] = [*mine, *value]
         elif key in ("minimum", "minLength", "minItems", "exclusiveMinimum") and is_number(mine):
-            joined[key] = max(mine, value)
+            both[key] = max(mine, value)
         elif key in ("maximum", "maxLength", "maxItems", "exclusiveMaximum") and is_number(mine):
-            joined[key] = min(mine, value)
+            both[key] = min(mine, value)
         elif key == "enum" and isinstance(mine, list):
-            joined[key] = [option for option in mine if option in value]
+            both[key] = [option for option in mine if option in value]
         else:
-            joined[key] = value
-    return joined
+            both[key] = value
+    return both
 
 
 def _both(one: Any, other: Any) -> Any:
@@ -41,25 +40,6 @@ def title(option: Mapping[str, Any]) -> Any:
             if isinstance(inner.get("enum"), list) and len(inner["enum"]) == 1:
                 return inner["enum"][0]
     return option.get("title")
-
-
-def bounds(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """The lowest and the highest number, as far as there are bounds."""
-    low = [value for key in ("minimum", "exclusiveMinimum") if is_number(value := schema.get(key))]
-    high = [value for key in ("maximum", "exclusiveMaximum") if is_number(value := schema.get(key))]
-    return max(low, default=None), min(high, default=None)
-
-
-def within(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether a number keeps to what the schema says of numbers."""
-    step = schema.get("multipleOf")
-    return (
-        not (is_number(low := schema.get("minimum")) and value < low)
-        and not (is_number(high := schema.get("maximum")) and value > high)
-        and not (is_number(above := schema.get("exclusiveMinimum")) and value <= above)
-        and not (is_number(below := schema.get("exclusiveMaximum")) and value >= below)
-        and not (is_number(step) and step > 0 and Decimal(str(value)) % Decimal(str(step)) != 0)
-    )
 
 
 def is_number(value: Any) -> bool:

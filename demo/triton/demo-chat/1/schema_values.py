@@ -4,13 +4,13 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 from hints import Hints
 from regex_text import matching
-from schema_parts import bounds, is_number, is_of, joined, title, within
+from schema_numbers import fitting_number, within
+from schema_parts import is_of, joined, title
 
 # Deeper than that only what must be: schemas may hold themselves.
 DEEP = 4
@@ -237,7 +237,7 @@ class SchemaWriter:
         return next((value for value in candidates if value not in taken), _ABSENT)
 
     def _text(self, schema: dict[str, Any], name: str, must: bool) -> Any:
-        offered = self._hints.text(name, schema)
+        offered = self._hints.text(name)
         form = schema.get("format")
         if not must and self._sparing and offered is None:
             return _ABSENT
@@ -273,42 +273,10 @@ class SchemaWriter:
         raise ValueError("no text was found for a pattern of the JSON Schema")
 
     def _number(self, schema: dict[str, Any], name: str, kind: str, must: bool) -> Any:
-        step = schema.get("multipleOf")
         offered = self._hints.number(name) if must or self._sparing else None
         if not must and self._sparing and offered is None:
             return _ABSENT
-        for candidate in (offered, schema.get("default"), self._rng.randint(1, 9)):
-            if is_number(candidate) and within(candidate, schema):
-                whole = float(candidate).is_integer()
-                if whole or kind == "number":
-                    return int(candidate) if whole else candidate
-        low, high = bounds(schema)
-        if kind == "integer":
-            low = None if low is None else math.ceil(low)
-            high = None if high is None else math.floor(high)
-        if step:
-            size = Decimal(str(step))
-            start = (
-                -(-Decimal(str(low)) // size)
-                if low is not None
-                else Decimal(str(high)) // size
-                if high is not None
-                else 1
-            )
-            candidates = [start * size, (start + 1) * size, (start - 1) * size, Decimal(0)]
-        else:
-            middle = [Decimal(str(low)), Decimal(str(high))] if low is not None and high is not None else []
-            ends = [Decimal(str(end)) for end in (low, high) if end is not None]
-            candidates = [
-                *ends,
-                *(end + move for end in ends for move in (1, -1)),
-                *([sum(middle) / 2] if middle else []),
-            ]
-        for value in candidates:
-            number = int(value) if value == int(value) else float(value)
-            if within(number, schema) and (kind == "number" or isinstance(number, int)):
-                return number
-        raise ValueError("no number fits the JSON Schema")
+        return fitting_number(schema, kind, (offered, schema.get("default"), self._rng.randint(1, 9)))
 
     def _given(self, schema: dict[str, Any], must: bool, kind: type, otherwise: Callable[[], Any]) -> Any:
         if isinstance(schema.get("default"), kind):

@@ -88,4 +88,12 @@ class Speaker:
     def _constrained(self, constraint: Mapping[str, Any]) -> str:
         conversation = self._conversation
         forced = [] if conversation.results else self._orders.calls
-        return obey(constraint, self._writer, conversation.question, conversation.tools, forced, self._rng)
+        return obey(
+            constraint,
+            self._writer,
+            conversation.question,
+            conversation.tools,
+            forced,
+            self._rng,
+            answering=bool(conversation.results),
+        )
