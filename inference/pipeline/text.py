@@ -18,7 +18,7 @@ from inference.forced_calls import guided_structure, guiding_ms
 from inference.generation import EventStream, Generation, Sampling, Structure
 from inference.images import load_pictures
 from inference.large_requests import beside_the_loop
-from inference.meter import CHARACTERS_PER_TOKEN, TextMeter, metered
+from inference.meter import CHARACTERS_PER_TOKEN, Request, TextMeter, metered
 from inference.parsing import parsed
 from inference.pipeline.answer import Arrival
 from inference.pipeline.attempts import routed
@@ -47,6 +47,22 @@ class Asked(Struct, frozen=True):
     def headers(self) -> dict[str, str]:
         """Headers of the answer that tell of the model."""
         return answer_headers(self.offer, self.name)
+
+    @property
+    def metering(self) -> Request:
+        """What a meter is told of the request."""
+        offer, arrival, principal = self.offer, self.arrival, self.principal
+        at = arrival.started_at
+        return {
+            "request_id": arrival.request_id,
+            "principal": principal,
+            "model_id": offer.model_id,
+            "endpoint": self.endpoint,
+            "streamed": self.streamed,
+            "price": self.catalogue.prices.find(principal.organization_id, offer.model_id, offer.model_class, at),
+            "started_at": at,
+            "arrived": arrival.monotonic,
+        }
 
 
 async def generation_of(conversation: Conversation, asked: Asked, *, variables_bytes: int) -> Generation:
@@ -232,18 +248,4 @@ def _stages(offer: Offer, conversation: Conversation, generation: Generation) ->
 
 def text_meter(generations: Sequence[Generation], asked: Asked) -> TextMeter:
     """The meter of a request by one prompt or several. Raises `MeteringUnavailable` where nothing can be recorded."""
-    offer, arrival, principal = asked.offer, asked.arrival, asked.principal
-    return TextMeter(
-        request_id=arrival.request_id,
-        principal=principal,
-        model_id=offer.model_id,
-        endpoint=asked.endpoint,
-        streamed=asked.streamed,
-        price=asked.catalogue.prices.find(
-            principal.organization_id, offer.model_id, offer.model_class, arrival.started_at
-        ),
-        generations=generations,
-        tokenizer=assets_of(offer).tokenizer,
-        started_at=arrival.started_at,
-        arrived=arrival.monotonic,
-    )
+    return TextMeter(generations=generations, tokenizer=assets_of(asked.offer).tokenizer, **asked.metering)

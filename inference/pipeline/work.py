@@ -32,19 +32,7 @@ async def admitted(principal: Principal, arrival: Arrival, model: str, *, capabi
 
 def work_meter(asked: Asked) -> WorkMeter:
     """The meter of a request. Raises `MeteringUnavailable` where nothing can be recorded."""
-    offer, arrival, principal = asked.offer, asked.arrival, asked.principal
-    return WorkMeter(
-        request_id=arrival.request_id,
-        principal=principal,
-        model_id=offer.model_id,
-        endpoint=asked.endpoint,
-        streamed=asked.streamed,
-        price=asked.catalogue.prices.find(
-            principal.organization_id, offer.model_id, offer.model_class, arrival.started_at
-        ),
-        started_at=arrival.started_at,
-        arrived=arrival.monotonic,
-    )
+    return WorkMeter(**asked.metering)
 
 
 async def accounted(work: Awaitable[Found], meter: WorkMeter) -> Found:

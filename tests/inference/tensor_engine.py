@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tests.inference.faulty_engines import Reader, Writer, refusal
+from tests.inference.faulty_engines import Engine, Reader, Writer, refusal
 
 LENGTH = b"inference-header-content-length: "
 Respond = Callable[["Call"], Awaitable[bytes] | bytes]
@@ -105,15 +104,14 @@ def texts_for_vectors(call: Call) -> bytes:
     return answer(EMBEDDING=("BYTES", np.zeros(4 * len(call["TEXT"]), "u1")), TOKENS=("INT32", np.array([1], "<i4")))
 
 
-class TensorEngine:
+class TensorEngine(Engine):
     """A server on a port of its own; `calls` are those that came, `at_once` how many are under way."""
 
     def __init__(self, respond: Respond) -> None:
+        super().__init__(self.serve)
         self.respond = respond
         self.calls: list[Call] = []
-        self.at_once = self.most_at_once = 0
         self.config: dict[str, Any] | None = None
-        self.url = ""
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
         """One connection, request after request."""
@@ -130,6 +128,7 @@ class TensorEngine:
                 json_bytes = int(head.partition(LENGTH)[2].partition(b"\r\n")[0])
                 call = Call(path, json.loads(body[:json_bytes]), body[json_bytes:], writer)
                 await self.answer(call, reader, writer)
+        writer.transport.abort()
 
     async def answer(self, call: Call, reader: Reader, writer: Writer) -> None:
         """Answers one call, as long as its client is there."""
@@ -157,30 +156,3 @@ class TensorEngine:
             working.cancel()
             gone.cancel()
             await asyncio.gather(working, gone, return_exceptions=True)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["TensorEngine"]:
-        """While it listens."""
-        connections: set[asyncio.Task[None]] = set()
-
-        async def connected(reader: Reader, writer: Writer) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            connections.add(task)
-            try:
-                await self.serve(reader, writer)
-            except asyncio.CancelledError:
-                pass
-            finally:
-                connections.discard(task)
-                writer.transport.abort()
-
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in list(connections):
-                task.cancel()
-            await asyncio.gather(*connections, return_exceptions=True)
