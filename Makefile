@@ -11,16 +11,22 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench lock clean
+.PHONY: help up test test-clients check bench lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.runtime ## Run Hanse with demo data on PORT (8000); Ctrl-C stops it
 	@$(PY) demo/up.py
 
 test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL with Redis (TESTS=tests/config for a part)
 	@$(PY) tests/run_lanes.py $(TESTS)
+
+# What clients do with each endpoint; `make test` runs these too.
+CLIENTS := $(addprefix tests/live/test_,$(addsuffix .py,chat tools reasoning responses completions embeddings rerank images openai_node))
+
+test-clients: $(VENV)/.development ## Run what OpenAI's SDKs for Python and, where npm answers, for Node do with the API
+	@LANE=$${LANE:-embedded} $(PY) tests/run_lanes.py tests/clients $(CLIENTS)
 
 # Checks look at the code, not at an installation: not at this one's .env, database or var/ either.
 check: export ENV_FILE :=
