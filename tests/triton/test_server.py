@@ -71,7 +71,7 @@ def command(var_dir: Path, *arguments: str) -> subprocess.Popen[str]:
     """`manage.py triton`, once it is ready."""
     environment = {**os.environ, "VAR_DIR": str(var_dir), "DATABASE_URL": "", "REDIS_URL": ""}
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "triton", *arguments],
+        [sys.executable, "manage.py", "triton", "--model", "demo-chat", *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

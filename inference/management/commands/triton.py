@@ -7,6 +7,7 @@ import time
 from argparse import ArgumentParser
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -23,14 +24,15 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The ports (0: any free one), the model repository and how long loading may take."""
+        """The ports (0: any free one), the models and how long loading may take."""
         for name in ("http", "grpc", "metrics"):
             default = os.environ.get(f"TRITON_{name.upper()}_PORT", "0")
             parser.add_argument(f"--{name}-port", type=int, default=default, help="0 (default): any free port.")
         parser.add_argument("--repository", type=Path, default=DEMO_REPOSITORY, help="Triton model repository.")
+        parser.add_argument("--model", action="append", metavar="NAME", help="Load this one; default: all.")
         parser.add_argument("--timeout", type=float, default=120.0, help="Seconds until the models must be loaded.")
 
-    def handle(self, *args: object, **options: object) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         """Install, start, and supervise until a signal comes or the server ends by itself."""
         stopping = _StopSignals()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -38,6 +40,7 @@ class Command(BaseCommand):
         triton = EmbeddedTriton(
             Path(settings.VAR_DIR),
             Path(str(options["repository"])),
+            models=options["model"] or ("*",),
             http_port=_port(options["http_port"]),
             grpc_port=_port(options["grpc_port"]),
             metrics_port=_port(options["metrics_port"]),
