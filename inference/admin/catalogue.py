@@ -48,6 +48,14 @@ class ServedModelForm(forms.ModelForm):
         model = ServedModel
         fields: ClassVar[list[str]] = []  # the admin fills them in from its fieldsets
 
+    def clean_embedding_dimensions(self) -> Any:
+        """An empty field is an empty list."""
+        return self.cleaned_data["embedding_dimensions"] or []
+
+    def clean_image_sizes(self) -> Any:
+        """An empty field is an empty object."""
+        return self.cleaned_data["image_sizes"] or {}
+
     def clean(self) -> dict[str, Any]:
         """Nothing is published that cannot be paid or cannot answer."""
         cleaned = super().clean() or self.cleaned_data
@@ -118,6 +126,7 @@ class ServedModelAdmin(admin.ModelAdmin):
         ),
         ("What it can do", {"fields": ["input_modalities", "output_modalities", "capabilities"]}),
         ("Limits (tokens)", {"fields": ["context_length", "max_output_tokens", "default_output_tokens"]}),
+        ("Embeddings", {"fields": ["embedding_dimensions"]}),
         ("Images", {"fields": ["image_sizes"]}),
         ("Life cycle", {"fields": ["lifecycle", "deprecated_on", "retires_on", "replacement"]}),
         ("Who may use it", {"fields": ["visibility"]}),

@@ -52,6 +52,17 @@ def test_how_a_model_thinks_is_chosen_from_what_there_is(operating, prices):
     assert ServedModel.objects.get().reasoning_parser == "qwen3"
 
 
+@pytest.mark.parametrize(("typed", "sizes"), [("", []), ("[]", []), ("[64, 128]", [64, 128])])
+def test_a_model_of_vectors_has_sizes_or_none(operating, prices, typed, sizes):
+    fields = {"capabilities": ["embeddings"], "output_modalities": ["embedding"], "image_sizes": ""}
+    none = {"max_output_tokens": "0", "default_output_tokens": "0", "assets": ""}
+    answer = operating.post(
+        reverse("admin:inference_servedmodel_add"), {**FORM, **fields, **none, "embedding_dimensions": typed}
+    )
+    assert answer.status_code == 302, answer.context["errors"]
+    assert ServedModel.objects.get().embedding_dimensions == sizes
+
+
 def test_without_a_price_the_form_says_so_beside_the_field(operating):
     answer = operating.post(reverse("admin:inference_servedmodel_add"), FORM)
     assert answer.status_code == 200
