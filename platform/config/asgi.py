@@ -19,7 +19,9 @@ application = ProtocolTypeRouter(
         "http": URLRouter(
             [
                 # Rerank clients also look for it outside /v1.
-                re_path(r"^(?:v1(?:/|$)|(?:v2/)?rerank$|\.well-known/(?:agent-config|jwks\.json)$)", ApiConsumer.as_asgi()),
+                re_path(
+                    r"^(?:v1(?:/|$)|(?:v2/)?rerank$|\.well-known/(?:agent-config|jwks\.json)$)", ApiConsumer.as_asgi()
+                ),
                 re_path(r"", pages),  # type: ignore[arg-type]
             ]
         ),
