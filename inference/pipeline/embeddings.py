@@ -41,7 +41,7 @@ async def embeddings(request: EmbeddingsRequest, inputs: Inputs, principal: Prin
         return found["embedding"]  # type: ignore[return-value]
 
     async def answer() -> bytes:
-        vectors = await side_by_side(batches(len(texts), offer), call)
+        vectors = await side_by_side(batches(len(texts), offer), call, offer)
         return await beside_the_loop(
             encoding_ms(sum(part.size for part in vectors), as_base64=request.encoding_format == "base64"),
             _body,

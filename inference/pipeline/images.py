@@ -30,7 +30,7 @@ from inference.pipeline.answer import Answer, Arrival
 from inference.pipeline.attempts import inferred
 from inference.pipeline.in_order import in_order
 from inference.pipeline.text import Asked
-from inference.pipeline.work import AT_ONCE, admitted, work_meter
+from inference.pipeline.work import admitted, at_once, work_meter
 from inference.tokenization import count_tokens
 from inference.wire.images import MS_PER_BYTE, ImageEncoder
 from inference.work_meter import Handed, WorkMeter
@@ -109,7 +109,7 @@ async def drawn(
     work = partial(_draw, output=drawing.output, offer=asked.offer, meter=meter, handed=handed)
     left = drawing.n
     try:
-        async with aclosing(in_order(values, work, at_once=_at_once(asked.offer))) as made:
+        async with aclosing(in_order(values, work, at_once=at_once(asked.offer))) as made:
             async for image in made:
                 left -= 1
                 if not left:
@@ -124,11 +124,6 @@ async def drawn(
     except Exception:
         meter.settle(Outcome.FAILED, error_code="server_error")
         raise
-
-
-def _at_once(offer: Offer) -> int:
-    """Calls of one request under way together: no more than there are places, else it would stand in others' way."""
-    return max(1, min(AT_ONCE, sum(target.max_concurrency for target in offer.targets)))
 
 
 async def _draw(

@@ -37,7 +37,7 @@ async def rerank(
         return found["score"]
 
     async def answer() -> bytes:
-        scores = np.concatenate(await side_by_side(batches(len(documents), offer), call))
+        scores = np.concatenate(await side_by_side(batches(len(documents), offer), call, offer))
         # Of equal ones, the earlier document comes first.
         order = np.argsort(-scores, kind="stable")[: ranking.top_n].tolist()
         returned = ranking.returned

@@ -55,11 +55,16 @@ async def accounted(work: Awaitable[Found], meter: WorkMeter) -> Found:
     return found
 
 
-async def side_by_side(pieces: Sequence[Piece], work: Callable[[Piece], Awaitable[Found]]) -> list[Found]:
+def at_once(offer: Offer) -> int:
+    """Calls of one request under way together: no more than there are places, else it would stand in others' way."""
+    return max(1, min(AT_ONCE, sum(target.max_concurrency for target in offer.targets)))
+
+
+async def side_by_side(pieces: Sequence[Piece], work: Callable[[Piece], Awaitable[Found]], offer: Offer) -> list[Found]:
     """What `work` makes of each piece, in their order; as `in_order`, a few of them at once."""
     if len(pieces) == 1:
         return [await work(pieces[0])]
-    async with aclosing(in_order(pieces, work, at_once=AT_ONCE)) as results:
+    async with aclosing(in_order(pieces, work, at_once=at_once(offer))) as results:
         return [found async for found in results]
 
 
