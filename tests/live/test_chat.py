@@ -248,7 +248,7 @@ def test_models_are_listed_with_their_limits(client, server, stack):
     assert raw["max_output_tokens"] > 0
     assert raw["default_output_tokens"] > 16
     assert raw["class"] in {"premium", "standard"}
-    assert raw["input_modalities"] == ["text"]
+    assert raw["input_modalities"] == ["text", "image"]
     assert raw["lifecycle"] == "active"
     assert raw["context_length"] == raw["max_model_len"]
     assert Decimal(raw["prices"]["output"]) * 10**9 == raw["prices"]["nano_euro"]["output"] > 0

@@ -14,7 +14,8 @@ from tests.engines import ROOT
 from tests.inference.schemas.test_completions import LANGCHAIN
 from tests.inference.wire.openai_types import strict_text_chunk, strict_text_completion
 from tests.live.asking import bearer, call, check, check_error, check_headers, events
-from tests.live.engines import measure
+from tests.live.engines import eventually, measure
+from tests.live.planting import listed
 from tests.stack import Server, Stack
 
 pytestmark = pytest.mark.live
@@ -36,8 +37,10 @@ for name, more in {{"{MODEL}": {{"fim_template": {FIM!r}}}, "without-gaps": {{}}
 
 @pytest.fixture(scope="module", autouse=True)
 def models(stack: Stack) -> Iterator[None]:
-    """Two models on the engine of demo-chat that complete texts and do nothing else."""
+    """Two models on the engine of demo-chat that complete texts and do nothing else, which every server knows."""
     stack.manage("shell", "--no-imports", "-c", PUBLISH % stack.triton_url)
+    for server in stack.servers.values():
+        eventually(lambda v1=server.v1: listed(v1, stack.api_key) >= {MODEL, "without-gaps"})
     yield
     for name in (MODEL, "without-gaps"):
         stack.manage("publish_model", name, "--unpublished")
