@@ -43,7 +43,7 @@ check: $(VENV)/.development ## Lint, format, types, layers, migrations, template
 	$(PY) -m tests.check_locks
 	test ! -e platform/__init__.py
 
-bench: $(VENV)/.development ## Measure Hanse beside an engine and a bare relay, six minutes (benchmarks/README.md)
+bench: $(VENV)/.development ## Measure Hanse beside an engine and a bare relay, eight minutes (benchmarks/README.md)
 	@$(PY) -m benchmarks
 
 lock: $(VENV)/.development ## Write requirements*.txt from pyproject.toml (LOCK_OPTIONS=--upgrade for newer versions)

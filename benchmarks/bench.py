@@ -17,6 +17,7 @@ from typing import NamedTuple
 import uvloop
 
 from benchmarks import plot, report
+from benchmarks.awake import awake
 from benchmarks.crowd import crowd_figures
 from benchmarks.endpoints import check_endpoints, embeddings_figures, rerank_figures, responses_figures
 from benchmarks.figures import LONG, REQUEST_SLICES, TOKENS, Bench, Figures, Load
@@ -161,6 +162,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, help="streams at once; default 64")
     parser.add_argument("--pace", type=int, default=100, help="tokens a second of a stream")
     parser.add_argument("--prompt-bytes", type=int, default=1000, help="size of the conversation sent")
+    parser.add_argument("--asleep", action="store_true", help="let idle cores sleep: their waking is measured, too")
     parser.add_argument("--write", action="store_true", help="put table and plot into benchmarks/README.md")
     parser.add_argument("--profile", type=Path, metavar="SVG", help="flame graph of Hanse by py-spy, if installed")
     chosen = parser.parse_args()
@@ -193,7 +195,7 @@ def main() -> int:
     load = Load(chosen.requests, chosen.streams, chosen.pace, chosen.prompt_bytes)
     busy = os.getloadavg()[0]
     try:
-        with running_stack() as stack:
+        with awake(not chosen.asleep), running_stack() as stack:
             try:
                 results = uvloop.run(measure(stack, load, chosen.rounds, chosen.parts, chosen.profile))
             except (AnswerError, OSError, TimeoutError) as error:
@@ -204,7 +206,8 @@ def main() -> int:
     except (StartError, InstallationError) as error:
         print(error, file=sys.stderr)
         return 2
-    text = f"{report.table(results)}\n\n{where}\n- {chosen.rounds} rounds; {load}"
+    kept = "left to sleep" if chosen.asleep else "kept awake"
+    text = f"{report.table(results)}\n\n{where}\n- {chosen.rounds} rounds; {load}, cores {kept}"
     print(text)
     if chosen.write:
         report.write(text)

@@ -178,7 +178,8 @@ def surroundings(database: str, load_before: float) -> str:
     return "\n".join(
         [
             f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine}",
-            f"- load average {load} (above 0.3 before or 2 after, something else was running too)",
+            f"- load average {load} (above 0.3 before, or 2 after beside a process on each core that keeps it awake,"
+            " something else was running too)",
             f"- Python {platform.python_version()}, {versions}; {database}",
         ]
     )
