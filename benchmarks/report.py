@@ -19,6 +19,8 @@ PACKAGES = ["django", "channels", "djangorestframework", "psycopg", "uvicorn", "
 COALESCED = 1.05
 
 Round = dict[str, Figures]
+# What keeps cores awake is not part of the two.
+BUSY = " (above 0.3 before or, beside what keeps cores awake, 2 after, something else was running too)"
 
 
 @dataclass(slots=True)
@@ -178,8 +180,7 @@ def surroundings(database: str, load_before: float) -> str:
     return "\n".join(
         [
             f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine}",
-            f"- load average {load} (above 0.3 before, or 2 after beside a process on each core that keeps it awake,"
-            " something else was running too)",
+            f"- load average {load}{BUSY}",
             f"- Python {platform.python_version()}, {versions}; {database}",
         ]
     )
