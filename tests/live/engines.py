@@ -22,6 +22,17 @@ def measure(metrics_url: str, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE))
 
 
+def counted(metrics_url: str, name: str, *, least: float = 0) -> float:
+    """The same once it is at least `least` and stands still, for counters: the page is a moment behind the engine."""
+    eventually(lambda: measure(metrics_url, name) >= least)
+    value = measure(metrics_url, name)
+    while True:
+        time.sleep(0.15)
+        value, before = measure(metrics_url, name), value
+        if value == before:
+            return value
+
+
 def eventually(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
     """Returns as soon as `holds` does; fails after `seconds`."""
     end = time.monotonic() + seconds
