@@ -23,9 +23,9 @@ test: $(VENV)/.development ## Run every test, on SQLite and on PostgreSQL with R
 	@$(PY) tests/run_lanes.py $(TESTS)
 
 # What clients do with each endpoint; `make test` runs these too.
-CLIENTS := $(addprefix tests/live/test_,$(addsuffix .py,chat tools reasoning responses completions embeddings rerank images openai_node))
+CLIENTS := $(addprefix tests/live/test_,$(addsuffix .py,chat tools reasoning responses completions embeddings rerank cohere images openai_node))
 
-test-clients: $(VENV)/.development ## Run what OpenAI's SDKs for Python and, where npm answers, for Node do with the API
+test-clients: $(VENV)/.development ## Run what OpenAI's SDKs for Python and (where npm answers) Node, and Cohere's, do with the API
 	@LANE=$${LANE:-embedded} $(PY) tests/run_lanes.py tests/clients $(CLIENTS)
 
 # Checks look at the code, not at an installation: not at this one's .env, database or var/ either.

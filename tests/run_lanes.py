@@ -40,6 +40,7 @@ ONCE = (
     "tests/live/test_reasoning.py",
     "tests/live/test_agent_config.py",
     "tests/live/test_deployments.py",
+    "tests/live/test_cohere.py",
     "tests/live/test_openai_node.py",
     "tests/inference/backends",
     "tests/inference/parsers",
