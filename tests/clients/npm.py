@@ -31,7 +31,7 @@ def install(folder: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         check_node()
         wanted = (folder / "package-lock.json").read_text()
-        if not done.is_file() or done.read_text() != wanted:
+        if not ((target / "node_modules").is_dir() and done.is_file() and done.read_text() == wanted):
             done.unlink(missing_ok=True)
             for name in ("package.json", "package-lock.json", ".npmrc"):
                 shutil.copy(folder / name, target)
