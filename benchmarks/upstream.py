@@ -218,9 +218,11 @@ class Connection(asyncio.Protocol):
             self.infer(model, body)
         elif url.endswith((b"/ready", b"/live")):
             self.transport.write(READY)
-        elif url.endswith(b"/config"):
-            config = tensor_config(model) if model in TENSORS else model_config()
-            self.transport.write(json_answer(b"200 OK", config))
+        elif url.endswith(b"/config") and model in TENSORS:
+            self.transport.write(json_answer(b"200 OK", tensor_config(model)))
+        elif url.endswith(b"/config") and "chat" in model:
+            # One program stands for every model that writes.
+            self.transport.write(json_answer(b"200 OK", model_config()))
         elif url == b"/counters":
             self.transport.write(json_answer(b"200 OK", vars(self.counters)))
         else:

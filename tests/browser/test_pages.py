@@ -141,7 +141,7 @@ def test_a_member_issues_copies_and_revokes_a_key(customer: Visitor, stack: Stac
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_accessible_description(re.compile("This field is required"))
     page.get_by_label("Name").fill("browser")
-    page.get_by_label("demo-chat").check()
+    page.get_by_label("demo-chat", exact=True).check()
     page.get_by_role("button", name="Issue the key").click()
     expect(page.get_by_role("heading", name="The key “browser” is ready")).to_be_visible()
     page.get_by_role("button", name="Copy").click()

@@ -147,7 +147,7 @@ def test_a_dead_stub_that_calls_itself_ready_costs_no_request_and_is_taken_back_
     log = uvicorn.log.read_text()
     assert [(line["event"], line["reason"]) for line in said_of(state, log)] == [("deployment_failed", "engine_down")]
     checked = stack.manage("check_deployment", state, check=False)
-    assert "is ready and does not generate" in checked.stdout + checked.stderr
+    assert "is ready and does not work" in checked.stdout + checked.stderr
     for act in ("unload", "load"):
         httpx.post(f"{other_triton.url}/v2/repository/models/demo-chat/{act}", json={}, timeout=30).raise_for_status()
     eventually(lambda: said_of(state, uvicorn.log.read_text())[-1]["event"] == "deployment_recovered", seconds=30)

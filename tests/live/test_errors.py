@@ -121,8 +121,9 @@ def test_a_body_that_is_no_json_object(server, stack, body):
         ({"top_logprobs": 3}, "invalid_value", "top_logprobs"),
         ({"logit_bias": {"5": 101}}, "decimal_above_max_value", "logit_bias"),
         ({"logit_bias": {"99999999": 1}}, "invalid_value", "logit_bias"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_parameter", "tools"),
-        ({"response_format": {"type": "json_object"}}, "unsupported_parameter", "response_format"),
+        ({"tools": [{"type": "function", "function": {"name": "f g"}}]}, "invalid_value", "tools[0].function.name"),
+        ({"functions": [{"name": "f"}]}, "unsupported_parameter", "functions"),
+        ({"response_format": {"type": "xml"}}, "invalid_value", "response_format.type"),
         ({"modalities": ["text", "audio"]}, "unsupported_parameter", "modalities"),
         ({"audio": {"voice": "alloy", "format": "wav"}}, "unsupported_parameter", "audio"),
     ],
@@ -142,7 +143,7 @@ def test_an_image_is_refused_by_its_place(server, stack):
     ]
     answer = call(server, stack.api_key, json={"model": "demo-chat", "messages": [{"role": "user", "content": parts}]})
     assert answer.json()["error"]["param"].startswith("messages[0].content[1]")
-    check(answer, 400, "invalid_request_error", "unsupported_parameter", answer.json()["error"]["param"])
+    check(answer, 400, "invalid_request_error", "empty_image_file", answer.json()["error"]["param"])
 
 
 def test_a_prompt_that_is_too_long_never_reaches_the_engine(server, stack, triton):
