@@ -37,6 +37,7 @@ LONG = (
     "tests/live/test_database_gone.py",
     "tests/live/test_outages.py",
     "tests/browser/",
+    "tests/live/test_openapi.py",
     "tests/triton/",
 )
 

@@ -80,8 +80,9 @@ ONCE = (
 )
 # Where the time goes; the whole must stay below ten minutes.
 SLOWEST = ("--durations", "15", "--durations-min", "3")
-# Each worker has a stack of its own; conftest.py puts the long files first.
-PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+# Each worker has a stack of its own; conftest.py puts the long files first. Two workers wait for half of their time.
+WORKERS = min(4, (os.cpu_count() or 1) + 1)
+PARALLEL = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 CI = os.environ.get("CI") == "true"
 NO_TESTS = 5
 
