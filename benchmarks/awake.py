@@ -11,8 +11,8 @@ import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 while os.getppid() == int(sys.argv[2]):
-    for _ in range(1_000_000):
-        pass
+    for _ in range(10_000):
+        os.sched_yield()
 """
 
 
@@ -21,7 +21,8 @@ def awake(wanted: bool) -> Iterator[None]:
     """On each usable core a process that runs only while nobody else wants to; nothing unless it is `wanted`.
 
     To wake an idle core takes a virtual machine's host longer than all of a request's steps, and each hop pays it:
-    without this a run measures the host. Linux' SCHED_IDLE gives way at once to everything else (sched(7)).
+    without this a run measures the host. Linux' SCHED_IDLE gives way to everything else (sched(7)), with lazy
+    preemption only when it enters the kernel, which is all that these do.
     """
     cores = sorted(os.sched_getaffinity(0)) if wanted else []
     parent = str(os.getpid())
