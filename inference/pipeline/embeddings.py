@@ -17,7 +17,7 @@ from inference.errors import BackendFailed
 from inference.failures import Reason
 from inference.large_requests import beside_the_loop
 from inference.pipeline.answer import Answer, Arrival
-from inference.pipeline.texts import TextWork
+from inference.pipeline.text_work import TextWork
 from inference.pipeline.work import accounted, admitted, batches, side_by_side
 from inference.text_sizes import sizes_of
 from inference.tokenization import Tokenizer, beside_counting

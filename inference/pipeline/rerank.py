@@ -9,7 +9,7 @@ from accounts.principals import Principal
 from inference.api.schemas.rerank import Ranking, RerankRequest
 from inference.large_requests import beside_the_loop
 from inference.pipeline.answer import Answer, Arrival
-from inference.pipeline.texts import TextWork
+from inference.pipeline.text_work import TextWork
 from inference.pipeline.work import accounted, admitted, batches, side_by_side
 from inference.text_sizes import sizes_of
 from inference.wire.rerank import Ranked, encoding_ms, rerank_body
