@@ -11,8 +11,7 @@ import os, sys
 os.sched_setaffinity(0, {int(sys.argv[1])})
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 while os.getppid() == int(sys.argv[2]):
-    for _ in range(10_000):
-        os.sched_yield()
+    pass
 """
 
 
@@ -22,7 +21,8 @@ def awake(wanted: bool) -> Iterator[None]:
 
     To wake an idle core takes a virtual machine's host longer than all of a request's steps, and each hop pays it:
     without this a run measures the host. Linux' SCHED_IDLE gives way to everything else (sched(7)), with lazy
-    preemption only when it enters the kernel, which is all that these do.
+    preemption only when it enters the kernel, which is all that these do. (Not by sched_yield: with that, a run had
+    pauses of seconds on Linux 6.18.)
     """
     cores = sorted(os.sched_getaffinity(0)) if wanted else []
     parent = str(os.getpid())
