@@ -6,6 +6,7 @@ import uuid
 import weakref
 from collections.abc import Sequence
 from contextlib import aclosing
+from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
 from accounts.errors import ApiError
@@ -235,8 +236,8 @@ async def metered(events: EventStream, meter: TextMeter, *, choices: int) -> Eve
     Raises `MeteringUnavailable` when the record cannot be written: an answer that nobody can bill does not end well.
     """
     unfinished = choices
-    try:
-        async with aclosing(events):
+    async with Settling(meter), aclosing(events):
+        try:
             async for event in events:
                 kind = type(event)
                 if kind is TextDelta or kind is ReasoningDelta:
@@ -254,21 +255,34 @@ async def metered(events: EventStream, meter: TextMeter, *, choices: int) -> Eve
                 else:
                     meter.restart()
                 yield event
-    except AnswerUnfit as error:
-        if meter.read:
-            await meter.count_missing()
-        await meter.settle(Outcome.COMPLETED if meter.read else Outcome.FAILED, error_code=error.code or error.type)
-        raise
-    except ApiError as error:
-        await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
-        raise
-    # GeneratorExit: it ended while an event was with the client, who may not have read it.
-    except (asyncio.CancelledError, GeneratorExit):
-        settle_broken_off(meter)
-        raise
-    except Exception:
-        meter.settle(Outcome.FAILED, error_code="server_error")
-        raise
+        except AnswerUnfit as error:
+            if meter.read:
+                await meter.count_missing()
+                await meter.settle(Outcome.COMPLETED, error_code=error.code or error.type)
+            raise
+
+
+class Settling:
+    """Settles a request whose work, in an `async with`, does not come to its end; what is settled already stays so."""
+
+    __slots__ = ("_meter",)
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, ApiError):
+            await self._meter.settle(Outcome.FAILED, error_code=error.code or error.type)
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            # GeneratorExit: it ended while an event was with the client, who may not have read it.
+            settle_broken_off(self._meter)
+        elif isinstance(error, Exception):
+            self._meter.settle(Outcome.FAILED, error_code="server_error")
 
 
 def settle_broken_off(meter: Meter) -> None:

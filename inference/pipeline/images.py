@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from accounts.errors import ApiError
 from accounts.principals import Principal
 from billing.models import Outcome, TokenSource
 from inference.admission import too_long
@@ -25,7 +24,7 @@ from inference.images.finishing import Finished, finish
 from inference.images.sources import Sources, load_sources
 from inference.images.threads import beside
 from inference.large_requests import beside_the_loop
-from inference.meter import CHARACTERS_PER_TOKEN, settle_broken_off
+from inference.meter import CHARACTERS_PER_TOKEN, Settling
 from inference.pipeline.answer import Answer, Arrival
 from inference.pipeline.attempts import inferred
 from inference.pipeline.in_order import in_order
@@ -108,22 +107,12 @@ async def drawn(
     values = _values(drawing, sources, asked.offer)
     work = partial(_draw, output=drawing.output, offer=asked.offer, meter=meter, handed=handed)
     left = drawing.n
-    try:
-        async with aclosing(in_order(values, work, at_once=at_once(asked.offer))) as made:
-            async for image in made:
-                left -= 1
-                if not left:
-                    await meter.settle(Outcome.COMPLETED)
-                yield image
-    except ApiError as error:
-        await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
-        raise
-    except (asyncio.CancelledError, GeneratorExit):
-        settle_broken_off(meter)
-        raise
-    except Exception:
-        meter.settle(Outcome.FAILED, error_code="server_error")
-        raise
+    async with Settling(meter), aclosing(in_order(values, work, at_once=at_once(asked.offer))) as made:
+        async for image in made:
+            left -= 1
+            if not left:
+                await meter.settle(Outcome.COMPLETED)
+            yield image
 
 
 async def _draw(

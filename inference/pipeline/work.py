@@ -1,16 +1,14 @@
 """What endpoints without generated text share: embeddings, rerank and images."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from accounts.errors import ApiError
 from accounts.principals import Principal
 from billing.models import Outcome
 from inference.admission import admit_model
 from inference.catalogue import Offer, catalogue
-from inference.meter import settle_broken_off
+from inference.meter import Settling
 from inference.pipeline.answer import Arrival
 from inference.pipeline.in_order import in_order
 from inference.pipeline.text import Asked
@@ -40,17 +38,8 @@ async def accounted(work: Awaitable[Found], meter: WorkMeter) -> Found:
 
     Raises what `work` raises, and `MeteringUnavailable` when the record cannot be written.
     """
-    try:
+    async with Settling(meter):
         found = await work
-    except ApiError as error:
-        await meter.settle(Outcome.FAILED, error_code=error.code or error.type)
-        raise
-    except asyncio.CancelledError:
-        settle_broken_off(meter)
-        raise
-    except Exception:
-        meter.settle(Outcome.FAILED, error_code="server_error")
-        raise
     await meter.settle(Outcome.COMPLETED)
     return found
 
