@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from inference.generation import ChosenToken, Event, Generation, ReasoningDelta, TextDelta
+from inference.held_back import held_back
 from inference.parsers import HarmonyParser
 from inference.tokenization import Tokenizer, count_answer
 
@@ -57,14 +58,7 @@ class ChannelThinking:
 
     def rest(self, index: int) -> Sequence[Event]:
         """What was held back, when the choice ends."""
-        reasoning, content = self.parser.finish()
-        logprobs = None if self._logprobs is None else self._logprobs.rest()
-        parts: list[Event] = []
-        if reasoning:
-            parts.append(ReasoningDelta(index, reasoning))
-        if content or logprobs:
-            parts.append(TextDelta(index, content, 0, logprobs))
-        return parts
+        return held_back(index, self.parser.finish(), None if self._logprobs is None else self._logprobs.rest())
 
 
 class _ReadLogprobs:

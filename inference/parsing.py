@@ -15,6 +15,7 @@ from inference.generation import (
     TextDelta,
     Usage,
 )
+from inference.held_back import held_back
 from inference.parsers import Channels, Markers, ReasoningParser
 from inference.tokenization import Tokenizer, count_answer
 
@@ -107,14 +108,7 @@ class _Thinking:
 
     def rest(self, index: int) -> Sequence[Event]:
         """What was held back, when the choice ends."""
-        reasoning, content = self.parser.finish()
-        logprobs = None if self._logprobs is None else self._logprobs.rest()
-        parts: list[Event] = []
-        if reasoning:
-            parts.append(ReasoningDelta(index, reasoning))
-        if content or logprobs:
-            parts.append(TextDelta(index, content, 0, logprobs))
-        return parts
+        return held_back(index, self.parser.finish(), None if self._logprobs is None else self._logprobs.rest())
 
 
 class _AnswerLogprobs:
